@@ -1,0 +1,3 @@
+//! The command `adit`.
+
+fn main() {}

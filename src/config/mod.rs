@@ -1,0 +1,19 @@
+//! Configuration: from a profile's text to typed settings.
+//!
+//! Owns the language (lexer, directives, inline blocks, pushed options) and the typed [`ClientConfig`] and
+//! [`ServerConfig`]. Opens no file: the host provides those that a text names. Knows nothing of sessions.
+
+mod client;
+mod diagnostic;
+mod server;
+mod session;
+mod text;
+
+pub use client::{AddressFamily, AuthUserPass, ClientConfig, ConnectRetry, Credentials, Remote};
+pub use diagnostic::{Diagnostic, Position, Severity};
+pub use server::{ConnectFrequency, Ipv4Network, Ipv6Network, Lease, ServerConfig, Topology};
+pub use session::{
+    CertRole, Mssfix, PingTimeout, RenegotiateConfig, SessionConfig, TlsConfig, TlsVersion, TlsVersionMax,
+    VerifyClientCert, VerifyX509Name, WrapConfig,
+};
+pub use text::NamedText;

@@ -1,0 +1,1 @@
+//! The control channel: the reliability layer under TLS.

@@ -1,0 +1,1 @@
+//! The data channel: packets sealed and opened in place.

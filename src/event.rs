@@ -1,0 +1,235 @@
+//! What the host is told or asked.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::{Ipv4Addr, Ipv6Addr};
+
+use zeroize::Zeroizing;
+
+use crate::algorithm::Cipher;
+use crate::path::Path;
+use crate::peer::PeerId;
+
+/// A question to the host, answered once by a command that names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct RequestId(pub(crate) u64);
+
+/// What `poll_event` returns. Owned values; at a client, `peer` is always [`PeerId::SERVER`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    // Asked: answer by a command.
+    /// Client: open a link to remote number `remote` of the configuration, then call
+    /// [`Client::connect`](crate::Client::connect), or [`Client::connect_failed`](crate::Client::connect_failed).
+    ConnectRequested {
+        /// Index into [`ClientConfig::remotes`](crate::config::ClientConfig::remotes).
+        remote: usize,
+    },
+    /// Client: call [`Client::provide_credentials`](crate::Client::provide_credentials).
+    CredentialsRequested {
+        /// The request.
+        request: RequestId,
+    },
+    /// Server: verify name and password, then call [`Server::reply_auth`](crate::Server::reply_auth). Without an
+    /// answer by the deadline (`hand-window`) the client is refused.
+    AuthRequested {
+        /// The request.
+        request: RequestId,
+        /// Who asks.
+        peer: PeerId,
+        /// The certificate's common name, if there is a certificate.
+        common_name: Option<String>,
+        /// The user name as sent, unprintable characters replaced by `_`.
+        username: String,
+        /// The password.
+        password: Zeroizing<String>,
+    },
+
+    // Told.
+    /// A first packet of a session was accepted (`TLS: Initial packet from`).
+    SessionStarted {
+        /// Whose.
+        peer: PeerId,
+        /// From where.
+        path: Path,
+        /// The other end's session id.
+        session_id: [u8; 8],
+    },
+    /// A certificate of the peer's chain was verified (`VERIFY OK`), leaf last.
+    CertificateVerified {
+        /// Whose.
+        peer: PeerId,
+        /// 0 for the peer's own.
+        depth: u32,
+        /// As OpenVPN writes it: `C=XX, O=Example, CN=name`.
+        subject: String,
+    },
+    /// The peer's IV_* and UV_* lines.
+    PeerInfo {
+        /// Whose.
+        peer: PeerId,
+        /// Name and value, in order.
+        lines: Vec<(String, String)>,
+    },
+    /// TLS and key exchange are done (`Control Channel: TLSv1.3, cipher ...`).
+    HandshakeCompleted {
+        /// Whose.
+        peer: PeerId,
+        /// `TLSv1.2` or `TLSv1.3`.
+        tls_version: &'static str,
+        /// The cipher suite's name.
+        cipher_suite: &'static str,
+        /// Whether it was a renegotiation.
+        renegotiation: bool,
+    },
+    /// The peer is authenticated (`[client1] Peer Connection Initiated with ...`).
+    PeerAuthenticated {
+        /// Whose.
+        peer: PeerId,
+        /// The common name of its certificate, or the user name.
+        common_name: Option<String>,
+        /// From where.
+        path: Path,
+    },
+    /// Data flows: the session is up for the first time. At a client, [`Client::settings`](crate::Client::settings)
+    /// now holds what to configure (addresses, routes).
+    Connected {
+        /// Who.
+        peer: PeerId,
+        /// The data channel cipher.
+        cipher: Cipher,
+        /// The inner IPv4 address of the client, if any.
+        ipv4: Option<Ipv4Addr>,
+        /// The inner IPv6 address of the client, if any.
+        ipv6: Option<Ipv6Addr>,
+    },
+    /// New keys are in force.
+    Rekeyed {
+        /// Whose.
+        peer: PeerId,
+        /// The new key id, 1 to 7.
+        key_id: u8,
+    },
+    /// The peer is reached by another address now (`float`).
+    Floated {
+        /// Whose.
+        peer: PeerId,
+        /// Its new path.
+        path: Path,
+    },
+    /// A control message was sent, such as PUSH_REPLY; secrets in it are masked.
+    MessageSent {
+        /// To whom.
+        peer: PeerId,
+        /// The text.
+        text: String,
+    },
+    /// A control message was received, such as PUSH_REQUEST; secrets in it are masked.
+    MessageReceived {
+        /// From whom.
+        peer: PeerId,
+        /// The text.
+        text: String,
+    },
+    /// A detached peer's data state is wanted back (new keys, another address):
+    /// call [`Server::attach`](crate::Server::attach).
+    AttachRequested {
+        /// Whose.
+        peer: PeerId,
+    },
+    /// The session is over, and `peer` with it. A client tries again by itself unless the reason is final.
+    Closed {
+        /// Whose.
+        peer: PeerId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// TCP: close this link; nothing more will be sent on it or accepted from it.
+    LinkClosed {
+        /// The link.
+        link: crate::path::LinkId,
+    },
+    /// Something that a person may want to know.
+    Notice {
+        /// About whom; [`PeerId::NONE`] if about nobody in particular.
+        peer: PeerId,
+        /// One sentence.
+        text: String,
+    },
+}
+
+/// Why a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The host asked for it.
+    Requested,
+    /// No first answer from the server within `connect-timeout`.
+    NoAnswer,
+    /// The key negotiation did not end within `hand-window`.
+    HandshakeTimeout,
+    /// TLS failed: our sentence about what went wrong.
+    Tls(String),
+    /// The two ends have no data cipher in common.
+    NoSharedCipher,
+    /// The login was refused: at the server by its host, at the client with the server's reason.
+    AuthFailed(String),
+    /// The host did not answer an authentication request in time.
+    AuthTimeout,
+    /// Nothing was received for `ping-restart` or `ping-exit`.
+    PingTimeout,
+    /// The peer said that it leaves (`explicit-exit-notify`).
+    RemoteExit,
+    /// The server asked for a restart (RESTART).
+    RemoteRestart(String),
+    /// The server asked for an end (HALT).
+    RemoteHalt(String),
+    /// The TCP connection ended.
+    LinkClosed,
+    /// A broken length, or a packet that fails its authentication, on a TCP link.
+    LinkBroken(&'static str),
+    /// Another session of the same client took over.
+    TakenOver,
+    /// What the server pushed cannot be used.
+    BadPush(String),
+    /// No address is free, or another limit is reached.
+    Limit(&'static str),
+    /// The link could not be opened.
+    ConnectFailed(String),
+}
+
+impl CloseReason {
+    /// Whether a client should not try again: the same would happen.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Requested | Self::AuthFailed(_) | Self::RemoteHalt(_))
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Requested => f.write_str("ended by this side"),
+            Self::NoAnswer => f.write_str(
+                "no answer from the server: the port may be blocked, the address wrong, or the control channel key another",
+            ),
+            Self::HandshakeTimeout => f.write_str("the TLS handshake did not complete in time (check your network connectivity)"),
+            Self::Tls(sentence) => f.write_str(sentence),
+            Self::NoSharedCipher => f.write_str("Data channel cipher negotiation failed (no shared cipher)"),
+            Self::AuthFailed(reason) if reason.is_empty() => f.write_str("authentication failed"),
+            Self::AuthFailed(reason) => write!(f, "authentication failed: {reason}"),
+            Self::AuthTimeout => f.write_str("authentication was not decided in time"),
+            Self::PingTimeout => f.write_str("Inactivity timeout (--ping-restart), restarting"),
+            Self::RemoteExit => f.write_str("remote-exit"),
+            Self::RemoteRestart(text) => write!(f, "server asked for a restart {text}"),
+            Self::RemoteHalt(text) => write!(f, "server asked for an end {text}"),
+            Self::LinkClosed => f.write_str("connection reset"),
+            Self::LinkBroken(what) => write!(f, "the TCP link is broken: {what}"),
+            Self::TakenOver => f.write_str("another session of the same client took over"),
+            Self::BadPush(what) => write!(f, "cannot use the server's options: {what}"),
+            Self::Limit(what) => write!(f, "the limit of {what} is reached"),
+            Self::ConnectFailed(why) => write!(f, "cannot open the link: {why}"),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! adit: the OpenVPN engine that others can link.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod algorithm;
+mod buffer;
+mod error;
+mod event;
+mod host;
+mod limits;
+mod log;
+mod packet;
+mod path;
+mod peer;
+mod reason;
+mod time;
+
+pub mod client;
+pub mod config;
+pub mod control;
+pub mod crypto;
+pub mod data;
+pub mod server;
+pub mod session;
+pub mod tls;
+pub mod wire;
+pub mod wrap;
+
+#[cfg(test)]
+mod sim;
+
+pub use algorithm::{Cipher, Digest, Framing, Role};
+pub use buffer::PacketBuf;
+pub use error::{Error, UsageError};
+pub use event::{CloseReason, Event, RequestId};
+pub use host::{Entropy, Host};
+pub use limits::Limits;
+pub use packet::{Batch, HEADROOM, Packet, Port, TAILROOM, Verdict};
+pub use path::{Address, LinkId, Path, Transport};
+pub use peer::PeerId;
+pub use reason::{DropCounters, DropReason};
+pub use time::{Deadline, Instant, TimerKind, UnixTime};

@@ -1,0 +1,53 @@
+//! [`Limits`]: every capacity of the engine in one place.
+
+/// What the engine's tables may grow to. A full table refuses what is new and says so; it never evicts what lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Sessions at a time, those still in their handshake included (`max-clients` bounds the connected ones).
+    pub sessions: usize,
+    /// Events that wait for the host. When it is full, the oldest notices go first; nothing that asks for an answer
+    /// or changes a peer's state is lost.
+    pub events: usize,
+    /// Plaintext control messages that wait to be sent, in bytes per session.
+    pub control_queue: usize,
+    /// Options that a server may push to a client, in bytes over all continuations.
+    pub pushed_options: usize,
+    /// Unparsed TLS bytes per negotiation: one record and a large certificate chain.
+    pub tls_input: usize,
+}
+
+impl Limits {
+    /// For a microcontroller.
+    pub const TINY: Self = Self {
+        sessions: 2,
+        events: 16,
+        control_queue: 4 * 1024,
+        pushed_options: 4 * 1024,
+        tls_input: 20 * 1024,
+    };
+
+    /// For a router of 32 MiB or more.
+    pub const ROUTER: Self = Self {
+        sessions: 128,
+        events: 256,
+        control_queue: 16 * 1024,
+        pushed_options: 64 * 1024,
+        tls_input: 84 * 1024,
+    };
+
+    /// For a server.
+    pub const SERVER: Self = Self {
+        sessions: 8192,
+        events: 8192,
+        control_queue: 16 * 1024,
+        pushed_options: 64 * 1024,
+        tls_input: 84 * 1024,
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::ROUTER
+    }
+}

@@ -1,0 +1,46 @@
+//! The handle of a peer.
+
+use core::fmt;
+
+/// One remote end, as this engine numbers it: an index and a generation, so that a handle that outlived its peer
+/// never reaches another one.
+///
+/// Not the 24-bit peer-id of the wire, which is reused at once.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct PeerId(u32);
+
+impl PeerId {
+    /// Not known, or none.
+    pub const NONE: Self = Self(u32::MAX);
+    /// A client's one peer: its server.
+    pub const SERVER: Self = Self(0);
+
+    const INDEX_BITS: u32 = 20;
+
+    pub(crate) const fn new(index: u32, generation: u32) -> Self {
+        Self((generation << Self::INDEX_BITS) | index)
+    }
+
+    pub(crate) const fn index(self) -> usize {
+        (self.0 & ((1 << Self::INDEX_BITS) - 1)) as usize
+    }
+}
+
+impl Default for PeerId {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+impl fmt::Display for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::NONE { f.write_str("none") } else { write!(f, "{}", self.index()) }
+    }
+}
+
+impl fmt::Debug for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,166 @@
+//! Why packets die: [`DropReason`], and a counter for each.
+
+use core::fmt;
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $text:literal;)+) => {
+        /// Why a packet was dropped. Every way in which the engine refuses a packet has one, and a counter.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        #[non_exhaustive]
+        pub enum DropReason {
+            /// Not dropped.
+            #[default]
+            None = 0,
+            $($(#[doc = $doc])+ $name = $number,)+
+        }
+
+        impl DropReason {
+            /// Every reason, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[Self::None, $(Self::$name,)+];
+
+            /// A short name in lower case, for counters and logs.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    Self::None => "none",
+                    $(Self::$name => $text,)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    // The caller's memory.
+    /// The descriptor does not lie in the slab.
+    BadSlot = 1, "bad-slot";
+    /// The slot has too little room for what must be added.
+    NoRoom = 2, "no-room";
+    /// A feature that this build lacks, such as a super-packet.
+    Unsupported = 3, "unsupported";
+
+    // Any outer packet.
+    /// Shorter than its header says it must be.
+    Truncated = 10, "truncated";
+    /// An opcode that OpenVPN does not have, or no longer accepts (key method 1).
+    BadOpcode = 11, "bad-opcode";
+    /// No such peer: neither the peer-id nor the address is known.
+    UnknownPeer = 12, "unknown-peer";
+    /// From another address than the peer's, and not entitled to move it.
+    WrongAddress = 13, "wrong-address";
+    /// A length prefix on a TCP link that is zero or beyond all bounds; the link is at its end.
+    BadStreamLength = 14, "bad-stream-length";
+
+    // Control packets.
+    /// The HMAC of tls-auth or the tag of tls-crypt is wrong: most often another key.
+    WrapAuthentication = 20, "wrap-authentication";
+    /// A wrapped control packet seen before, or too old.
+    WrapReplay = 21, "wrap-replay";
+    /// A control packet whose fields make no sense.
+    MalformedControl = 22, "malformed-control";
+    /// It names another session than the one with this peer.
+    WrongSession = 23, "wrong-session";
+    /// A key id that fits neither the present nor the next negotiation.
+    WrongKeyId = 24, "wrong-key-id";
+    /// Beyond the receive window; the peer will send it again.
+    OutOfWindow = 25, "out-of-window";
+    /// A client's packet at a client, or a server's at a server.
+    WrongRole = 26, "wrong-role";
+    /// The cookie in a first packet is wrong or too old.
+    BadCookie = 27, "bad-cookie";
+    /// Too many first packets (`connect-freq-initial`).
+    RateLimited = 28, "rate-limited";
+    /// No room for another session (`max-clients`, or the limits of this engine).
+    TooManySessions = 29, "too-many-sessions";
+    /// More than a receive buffer of the control channel takes.
+    TooLarge = 30, "too-large";
+
+    // Data packets, outer to inner.
+    /// No key of that id.
+    NoKey = 40, "no-key";
+    /// The authentication tag is wrong.
+    DataAuthentication = 41, "data-authentication";
+    /// A packet id seen before, or below the window.
+    DataReplay = 42, "data-replay";
+    /// Compressed, or framed otherwise than agreed.
+    BadFraming = 43, "bad-framing";
+    /// The peer is not connected yet.
+    NotConnected = 44, "not-connected";
+    /// The key has seen too many forgeries to be trusted further.
+    KeyExhausted = 45, "key-exhausted";
+
+    // Inner packets.
+    /// Neither IPv4 nor IPv6, or shorter than its header.
+    BadInnerPacket = 60, "bad-inner-packet";
+    /// A client sent from an address that is not its own.
+    BadSource = 61, "bad-source";
+    /// No peer has the destination address.
+    NoRoute = 62, "no-route";
+    /// A multicast or broadcast packet for clients, which is not forwarded.
+    Multicast = 63, "multicast";
+    /// The packet ids of the key are used up.
+    PacketIdsExhausted = 64, "packet-ids-exhausted";
+    /// The peer's data state is with a worker; hand the packet to it.
+    Detached = 65, "detached";
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How many packets died of what.
+#[derive(Clone, Debug)]
+pub struct DropCounters([u64; 72]);
+
+impl DropCounters {
+    /// The number of packets dropped for `reason`.
+    pub fn get(&self, reason: DropReason) -> u64 {
+        self.0[reason as usize]
+    }
+
+    /// Every reason that occurred, with its number.
+    pub fn iter(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
+        DropReason::ALL.iter().map(|&reason| (reason, self.get(reason))).filter(|&(_, count)| count > 0)
+    }
+
+    /// All drops together.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    pub(crate) fn count(&mut self, reason: DropReason) {
+        self.0[reason as usize] += 1;
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0.iter()) {
+            *mine += theirs;
+        }
+    }
+}
+
+impl Default for DropCounters {
+    fn default() -> Self {
+        Self([0; 72])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_counter_and_a_name_of_its_own() {
+        let mut counters = DropCounters::default();
+        for &reason in DropReason::ALL {
+            counters.count(reason);
+            assert_eq!(counters.get(reason), 1, "{reason} shares its number");
+        }
+        let mut names: alloc::vec::Vec<_> = DropReason::ALL.iter().map(|r| r.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), DropReason::ALL.len());
+    }
+}

@@ -1,0 +1,1 @@
+//! One session with one remote end: control and data channel, and all their clocks.

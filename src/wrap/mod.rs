@@ -1,0 +1,1 @@
+//! Protection of control packets: none, tls-auth, tls-crypt; and the server's cookie.
