@@ -6,6 +6,8 @@ use core::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::push::PushBase;
+use super::server::Topology;
 use super::session::SessionConfig;
 use crate::path::Transport;
 
@@ -29,12 +31,19 @@ pub struct ClientConfig {
     pub peer_info: Vec<(String, String)>,
     /// `float`: accept the server from any address.
     pub float: bool,
+    /// `topology`, where the server pushes none.
+    pub topology: Option<Topology>,
 }
 
 impl ClientConfig {
     /// What `client` in a configuration file stands for: TLS client and `pull`, with OpenVPN's defaults.
     pub fn new() -> Self {
         Self { pull: true, connect_timeout: Duration::from_secs(120), ..Self::default() }
+    }
+
+    /// What pushed options are read against.
+    pub fn push_base(&self) -> PushBase {
+        PushBase { topology: self.topology, ..PushBase::default() }
     }
 }
 

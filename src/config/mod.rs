@@ -5,12 +5,23 @@
 
 mod client;
 mod diagnostic;
+mod dns;
+mod framing;
+mod host;
+pub mod lexer;
+mod push;
+mod route;
 mod server;
 mod session;
 mod text;
+mod values;
 
 pub use client::{AddressFamily, AuthUserPass, ClientConfig, ConnectRetry, Credentials, Remote};
 pub use diagnostic::{Diagnostic, Position, Severity};
+pub use dns::{DnsServer, DnsSettings, DnsTransport, Dnssec};
+pub use host::{Device, HostConfig, LogTarget, PoolPersist, StatusFile};
+pub use push::{Ifconfig, IfconfigIpv6, IfconfigOther, Inactive, ProtocolFlags, PushBase, TunnelSettings};
+pub use route::{Ipv4Route, Ipv6Route, RedirectGateway, RouteAddress, RouteSettings};
 pub use server::{ConnectFrequency, Ipv4Network, Ipv6Network, Lease, ServerConfig, Topology};
 pub use session::{
     CertRole, Mssfix, PingTimeout, RenegotiateConfig, SessionConfig, TlsConfig, TlsVersion, TlsVersionMax,

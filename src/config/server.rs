@@ -65,6 +65,12 @@ pub struct Ipv4Network {
 }
 
 impl Ipv4Network {
+    /// The network of that size that holds `address`. A prefix beyond 32 counts as 32.
+    pub fn containing(address: Ipv4Addr, prefix: u8) -> Self {
+        let network = Self { address, prefix: prefix.min(32) };
+        Self { address: address & network.netmask(), ..network }
+    }
+
     /// The netmask.
     pub fn netmask(&self) -> Ipv4Addr {
         Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0))
@@ -88,6 +94,15 @@ pub struct Ipv6Network {
     pub address: Ipv6Addr,
     /// The length of the prefix in bits.
     pub prefix: u8,
+}
+
+impl Ipv6Network {
+    /// The network of that size that holds `address`. A prefix beyond 128 counts as 128.
+    pub fn containing(address: Ipv6Addr, prefix: u8) -> Self {
+        let prefix = prefix.min(128);
+        let mask = u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
+        Self { address: Ipv6Addr::from_bits(address.to_bits() & mask), prefix }
+    }
 }
 
 /// `connect-freq-initial N SECONDS`
