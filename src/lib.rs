@@ -17,6 +17,7 @@ mod log;
 mod packet;
 mod path;
 mod peer;
+mod peer_data;
 mod reason;
 mod time;
 
@@ -43,5 +44,6 @@ pub use limits::Limits;
 pub use packet::{Batch, HEADROOM, Packet, Port, TAILROOM, Verdict};
 pub use path::{Address, LinkId, Path, Transport};
 pub use peer::PeerId;
+pub use peer_data::{PeerData, Tally, Traffic};
 pub use reason::{DropCounters, DropReason};
 pub use time::{Deadline, Instant, TimerKind, UnixTime};

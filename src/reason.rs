@@ -72,7 +72,7 @@ reasons! {
     RateLimited = 28, "rate-limited";
     /// No room for another session (`max-clients`, or the limits of this engine).
     TooManySessions = 29, "too-many-sessions";
-    /// More than a receive buffer of the control channel takes.
+    /// More than the control channel receives at a time, or than the length prefix of a TCP link can say.
     TooLarge = 30, "too-large";
 
     // Data packets, outer to inner.

@@ -3,6 +3,8 @@
 //! Uses ring where ring has it, RustCrypto for the rest (MD5 for the PRF, AES-CTR for tls-crypt). Knows nothing of
 //! packets.
 
+mod aead;
 mod key_block;
 
+pub use aead::AeadKey;
 pub use key_block::{KeyBlock, KeySlot};

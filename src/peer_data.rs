@@ -1,0 +1,405 @@
+//! [`PeerData`]: all that a data packet of one peer needs, detachable from the control engine.
+//!
+//! Owns the peer's keys, where its packets go, what it may send, and the counters. It decides nothing about the
+//! session: what only the control engine can act on (control packets, another address, a farewell) it leaves alone or
+//! reports. It is `Send`, takes no lock and allocates nothing on the packet path, so that a worker thread can own it.
+
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use crate::algorithm::{Cipher, Framing, Role};
+use crate::buffer::PacketBuf;
+use crate::config::{Mssfix, RenegotiateConfig, SessionConfig};
+use crate::crypto::KeyBlock;
+use crate::data::{DataKey, KeySlots, MssClamp, RenegotiateReason, Special, frame, unframe};
+use crate::packet::{Batch, Packet, Port, Verdict};
+use crate::path::{Path, Transport};
+use crate::peer::PeerId;
+use crate::reason::{DropCounters, DropReason};
+use crate::time::Instant;
+use crate::wire::ip::IpHeader;
+use crate::wire::opcode::parse_first_byte;
+use crate::wire::{DataHeader, KeyId, WirePeerId, stream};
+
+/// The data channel of one peer.
+///
+/// Batches of [`open`](Self::open) and [`seal`](Self::seal) must hold packets of this peer only.
+#[derive(Debug)]
+pub struct PeerData {
+    peer: PeerId,
+    role: Role,
+    path: Path,
+    wire_peer_id: Option<WirePeerId>,
+    keys: KeySlots,
+    replay_window: u16,
+    renegotiate: RenegotiateConfig,
+    framing: Framing,
+    mssfix: Mssfix,
+    tun_mtu: u16,
+    clamp: Option<MssClamp>,
+    sources: Vec<IpAddr>,
+    ping: Option<Duration>,
+    last_sent: Instant,
+    last_received: Instant,
+    remote_exit: bool,
+    traffic: Traffic,
+    drops: DropCounters,
+}
+
+/// Packets, and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many packets.
+    pub packets: u64,
+    /// How many bytes they had together.
+    pub bytes: u64,
+}
+
+impl Tally {
+    #[inline]
+    fn count(&mut self, len: usize) {
+        self.packets += 1;
+        self.bytes += len as u64;
+    }
+}
+
+/// What a peer's data channel has carried. Drops are not in here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Data packets received, keepalives included, without IP and UDP or TCP headers.
+    pub outer_received: Tally,
+    /// Data packets sent, likewise.
+    pub outer_sent: Tally,
+    /// Inner packets out of the tunnel.
+    pub inner_received: Tally,
+    /// Inner packets into the tunnel.
+    pub inner_sent: Tally,
+}
+
+/// A packet that was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Opened {
+    pub(crate) payload: Payload,
+    /// It came from another address than the peer's, and is entitled to move it.
+    pub(crate) floated: bool,
+}
+
+/// What was in it. The window holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Payload {
+    /// An inner packet, from an address that the peer may send from.
+    Packet,
+    /// Something between the two ends.
+    Special(Special),
+}
+
+impl PeerData {
+    /// The state of a peer that has no key yet. `role` is our own.
+    pub fn new(now: Instant, peer: PeerId, role: Role, path: Path, config: &SessionConfig) -> Self {
+        let mut out = Self {
+            peer,
+            role,
+            path,
+            wire_peer_id: None,
+            keys: KeySlots::default(),
+            replay_window: config.replay_window,
+            renegotiate: config.renegotiate,
+            framing: config.framing,
+            mssfix: config.mssfix,
+            tun_mtu: config.tun_mtu,
+            clamp: None,
+            sources: Vec::new(),
+            ping: config.ping,
+            last_sent: now,
+            last_received: now,
+            remote_exit: false,
+            traffic: Traffic::default(),
+            drops: DropCounters::default(),
+        };
+        out.update_clamp();
+        out
+    }
+
+    /// Opens every pending data packet of the batch: [`Verdict::Deliver`] for an inner packet, [`Verdict::Consumed`]
+    /// for a keepalive, [`Verdict::Drop`] with its reason.
+    ///
+    /// Control packets, and packets from another address than the peer's, stay [`Verdict::Pending`]: hand them to the
+    /// control engine.
+    pub fn open(&mut self, now: Instant, batch: &mut Batch<'_>) {
+        for packet in
+            batch.packets.iter_mut().take(batch.len).filter(|packet| packet.verdict == Verdict::Pending)
+        {
+            self.open_packet(now, batch.slab, packet);
+        }
+    }
+
+    /// Seals every pending packet of the batch: [`Verdict::Transmit`], or [`Verdict::Drop`] with its reason.
+    pub fn seal(&mut self, now: Instant, batch: &mut Batch<'_>) {
+        for packet in
+            batch.packets.iter_mut().take(batch.len).filter(|packet| packet.verdict == Verdict::Pending)
+        {
+            self.seal_packet(now, batch.slab, packet);
+        }
+    }
+
+    /// Adds a key, cut from `block`. It is accepted at once; it sends when the peer has used it, at `use_by`, or if it
+    /// is the only one. Another key of the same id is forgotten.
+    pub fn install_key(&mut self, key_id: KeyId, cipher: Cipher, block: &KeyBlock, use_by: Instant) {
+        self.keys.install(DataKey::new(key_id, self.role, cipher, block, self.replay_window), use_by);
+    }
+
+    /// Lets every key but the newest expire at `must_die`.
+    pub fn retire_others(&mut self, must_die: Instant) {
+        self.keys.retire_others(must_die);
+    }
+
+    /// Forgets the keys whose time is over.
+    pub fn expire(&mut self, now: Instant) {
+        self.keys.expire(now);
+    }
+
+    /// When [`expire`](Self::expire) next has something to do.
+    pub fn next_expiry(&self) -> Option<Instant> {
+        self.keys.next_expiry()
+    }
+
+    /// Packets go to `path` from now on, and are expected from there.
+    pub fn set_path(&mut self, path: Path) {
+        self.path = path;
+        self.update_clamp();
+    }
+
+    /// The peer-id to send with (P_DATA_V2), or none (P_DATA_V1). Both are accepted in any case.
+    pub fn set_wire_peer_id(&mut self, wire_peer_id: Option<WirePeerId>) {
+        self.wire_peer_id = wire_peer_id;
+        self.update_clamp();
+    }
+
+    /// The framing that was agreed upon (`compress`, `comp-lzo`).
+    pub fn set_framing(&mut self, framing: Framing) {
+        self.framing = framing;
+        self.update_clamp();
+    }
+
+    /// The `tun-mtu` that was agreed upon, in bytes.
+    pub fn set_tun_mtu(&mut self, tun_mtu: u16) {
+        self.tun_mtu = tun_mtu;
+        self.update_clamp();
+    }
+
+    /// The inner addresses that the peer may send from; none for any.
+    pub fn set_sources(&mut self, sources: Vec<IpAddr>) {
+        self.sources = sources;
+    }
+
+    /// After how long without sending a keepalive is due (`ping`).
+    pub fn set_ping(&mut self, ping: Option<Duration>) {
+        self.ping = ping;
+    }
+
+    /// Notes that the control engine sent something to the peer.
+    pub(crate) fn note_sent(&mut self, now: Instant) {
+        self.last_sent = now;
+    }
+
+    /// Notes that the control engine received something authentic from the peer.
+    pub(crate) fn note_received(&mut self, now: Instant) {
+        self.last_received = now;
+    }
+
+    /// Opens one packet that came `from` there. Drops are counted.
+    #[inline]
+    pub(crate) fn open_one(
+        &mut self,
+        now: Instant,
+        buf: &mut PacketBuf<'_>,
+        from: &Path,
+    ) -> Result<Opened, DropReason> {
+        let opened = self.try_open(now, buf, from);
+        if let Err(reason) = opened {
+            self.drops.count(reason);
+        }
+        opened
+    }
+
+    /// Seals one inner packet; over TCP its length stands before it then. Drops are counted.
+    #[inline]
+    pub(crate) fn seal_one(&mut self, now: Instant, buf: &mut PacketBuf<'_>) -> Result<(), DropReason> {
+        let sealed = self.try_seal(now, buf);
+        if let Err(reason) = sealed {
+            self.drops.count(reason);
+        }
+        sealed
+    }
+
+    /// Fills `buf` with a keepalive or an OCC message, sealed. Drops are counted.
+    pub(crate) fn seal_special(
+        &mut self,
+        now: Instant,
+        payload: &[u8],
+        buf: &mut PacketBuf<'_>,
+    ) -> Result<(), DropReason> {
+        let sealed = buf.fill(payload).and_then(|()| self.seal_payload(now, buf));
+        if let Err(reason) = sealed {
+            self.drops.count(reason);
+        }
+        sealed
+    }
+
+    /// Whose state this is.
+    pub fn peer(&self) -> PeerId {
+        self.peer
+    }
+
+    /// Where its packets go.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it has a key.
+    pub fn is_ready(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
+    /// Whether the newest key should be replaced before `reneg-sec`, and why.
+    pub fn wants_renegotiation(&self) -> Option<RenegotiateReason> {
+        self.keys.wants_renegotiation(&self.renegotiate)
+    }
+
+    /// Whether the peer said in the data channel that it leaves.
+    pub fn remote_exit(&self) -> bool {
+        self.remote_exit
+    }
+
+    /// When a keepalive is due.
+    pub fn ping_due(&self) -> Option<Instant> {
+        self.ping.map(|interval| self.last_sent + interval)
+    }
+
+    /// When something authentic last came from the peer; at first, when this state was made.
+    pub fn last_received(&self) -> Instant {
+        self.last_received
+    }
+
+    /// What it has carried.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// What it has dropped.
+    pub fn drops(&self) -> &DropCounters {
+        &self.drops
+    }
+
+    fn update_clamp(&mut self) {
+        let header_len = DataHeader::new(KeyId::INITIAL, self.wire_peer_id).len;
+        self.clamp = MssClamp::new(self.mssfix, self.tun_mtu, &self.path, header_len, self.framing);
+    }
+
+    #[inline]
+    fn open_packet(&mut self, now: Instant, slab: &mut [u8], packet: &mut Packet) {
+        let Some(mut buf) = self.enter(slab, packet) else { return };
+        if !is_data(buf.payload()) || !packet.path.same_remote(&self.path) {
+            return;
+        }
+        match self.open_one(now, &mut buf, &self.path.clone()) {
+            Ok(opened) => {
+                packet.set_window(buf.window());
+                match opened.payload {
+                    Payload::Packet => packet.deliver(Port::Host, self.peer),
+                    Payload::Special(special) => {
+                        self.remote_exit |= special == Special::Exit;
+                        packet.consume();
+                    }
+                }
+            }
+            Err(reason) => packet.drop_for(reason),
+        }
+    }
+
+    #[inline]
+    fn seal_packet(&mut self, now: Instant, slab: &mut [u8], packet: &mut Packet) {
+        let Some(mut buf) = self.enter(slab, packet) else { return };
+        match self.seal_one(now, &mut buf) {
+            Ok(()) => {
+                packet.set_window(buf.window());
+                packet.transmit(self.path);
+            }
+            Err(reason) => packet.drop_for(reason),
+        }
+    }
+
+    /// The window over a packet; one that cannot be worked on is dropped.
+    #[inline]
+    fn enter<'s>(&mut self, slab: &'s mut [u8], packet: &mut Packet) -> Option<PacketBuf<'s>> {
+        let entered = match packet.segment_len {
+            0 => packet.window(slab).ok_or(DropReason::BadSlot),
+            _ => Err(DropReason::Unsupported),
+        };
+        entered
+            .inspect_err(|&reason| {
+                self.drops.count(reason);
+                packet.drop_for(reason);
+            })
+            .ok()
+    }
+
+    #[inline]
+    fn try_open(&mut self, now: Instant, buf: &mut PacketBuf<'_>, from: &Path) -> Result<Opened, DropReason> {
+        let outer_len = buf.len();
+        let header = DataHeader::parse(buf.payload())?;
+        self.keys.open(&header, buf)?;
+        self.last_received = now;
+        self.traffic.outer_received.count(outer_len);
+        unframe(self.framing, buf)?;
+        let payload = match Special::classify(buf.payload()) {
+            Some(special) => Payload::Special(special),
+            None => {
+                let inner = IpHeader::parse(buf.payload()).ok_or(DropReason::BadInnerPacket)?;
+                if !self.sources.is_empty() && !self.sources.contains(&inner.source) {
+                    return Err(DropReason::BadSource);
+                }
+                if let Some(clamp) = self.clamp {
+                    clamp.apply(buf.payload_mut());
+                }
+                self.traffic.inner_received.count(buf.len());
+                Payload::Packet
+            }
+        };
+        // An empty payload got no further than `unframe`: it must not move the peer (CVE-2020-11810).
+        Ok(Opened { payload, floated: !from.same_remote(&self.path) })
+    }
+
+    #[inline]
+    fn try_seal(&mut self, now: Instant, buf: &mut PacketBuf<'_>) -> Result<(), DropReason> {
+        let inner_len = buf.len();
+        IpHeader::parse(buf.payload()).ok_or(DropReason::BadInnerPacket)?;
+        if let Some(clamp) = self.clamp {
+            clamp.apply(buf.payload_mut());
+        }
+        self.seal_payload(now, buf)?;
+        self.traffic.inner_sent.count(inner_len);
+        Ok(())
+    }
+
+    #[inline]
+    fn seal_payload(&mut self, now: Instant, buf: &mut PacketBuf<'_>) -> Result<(), DropReason> {
+        frame(self.framing, buf)?;
+        self.keys.seal(now, self.wire_peer_id, buf)?;
+        self.traffic.outer_sent.count(buf.len());
+        if self.path.transport == Transport::Tcp {
+            let prefix = stream::prefix(buf.len()).ok_or(DropReason::TooLarge)?;
+            *buf.grow_front()? = prefix;
+        }
+        self.last_sent = now;
+        Ok(())
+    }
+}
+
+fn is_data(packet: &[u8]) -> bool {
+    packet.first().is_some_and(|&byte| parse_first_byte(byte).is_ok_and(|(opcode, _)| opcode.is_data()))
+}
+
+#[cfg(test)]
+mod tests;
