@@ -10,7 +10,7 @@ use crate::buffer::PacketBuf;
 use crate::config::RenegotiateConfig;
 use crate::reason::DropReason;
 use crate::time::Instant;
-use crate::wire::{DataHeader, KeyId, WirePeerId};
+use crate::wire::{DataHeader, WirePeerId};
 
 use super::key::{DataKey, RenegotiateReason};
 
@@ -100,11 +100,6 @@ impl KeySlots {
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
         self.slots.is_empty()
-    }
-
-    /// The key id that the next packet goes out with, as long as no `use_by` passes.
-    pub(crate) fn sending(&self) -> Option<KeyId> {
-        self.slots.get(self.sending).map(|slot| slot.key.id())
     }
 
     #[inline]

@@ -52,9 +52,11 @@ impl Special {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
-    fn occ_of(rest: &[u8]) -> alloc::vec::Vec<u8> {
+    fn occ_of(rest: &[u8]) -> Vec<u8> {
         [&OCC_PREFIX[..], rest].concat()
     }
 
