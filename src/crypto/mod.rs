@@ -4,7 +4,22 @@
 //! packets.
 
 mod aead;
+mod hmac;
 mod key_block;
+mod prf;
+mod static_key;
+
+#[cfg(test)]
+use alloc::vec::Vec;
 
 pub use aead::AeadKey;
+pub use hmac::{Hmac, Tag};
 pub use key_block::{KeyBlock, KeySlot};
+pub use prf::{PrfSeed, derive_prf};
+pub use static_key::parse_static_key;
+
+/// The bytes of a vector.
+#[cfg(test)]
+pub(crate) fn hex(digits: &str) -> Vec<u8> {
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+}
