@@ -1,0 +1,225 @@
+//! What a session negotiates and when: ciphers, sizes, timers.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::super::directive::Directive;
+use super::super::draft::{Draft, Keepalive};
+use super::super::framing::framing;
+use super::super::session::{Mssfix, PingTimeout};
+use super::super::statement::{Complaint, Statement};
+use super::super::values::{self, DAY};
+use crate::algorithm::{Cipher, Digest};
+
+pub(super) const DIRECTIVES: &[Directive] = &[
+    Directive::new("cipher", "NAME", cipher),
+    Directive::new("data-ciphers", "LIST", data_ciphers),
+    Directive::new("ncp-ciphers", "LIST", data_ciphers),
+    Directive::new("data-ciphers-fallback", "NAME", data_ciphers_fallback),
+    Directive::new("auth", "DIGEST", auth),
+    Directive::new("comp-lzo", "[yes|no|adaptive]", compression),
+    Directive::new("compress", "[stub|stub-v2|lzo|lz4|lz4-v2]", compression),
+    Directive::new("tun-mtu", "BYTES", |draft, statement| {
+        draft.session.tun_mtu = statement.get(1, |word| values::number(word, 100..=65_535))?;
+        Ok(())
+    }),
+    Directive::new("mssfix", "[BYTES] [mtu|fixed]", mssfix),
+    Directive::new("max-packet-size", "BYTES", |draft, statement| {
+        draft.session.max_packet_size = statement.get(1, |word| values::number(word, 154..=2048))?;
+        Ok(())
+    }),
+    Directive::new("replay-window", "PACKETS [SECONDS]", replay_window),
+    Directive::new("tls-timeout", "SECONDS", |draft, statement| {
+        draft.session.tls_timeout = statement.get(1, |word| values::seconds(word, 1))?;
+        Ok(())
+    }),
+    Directive::new("hand-window", "SECONDS", |draft, statement| {
+        draft.session.hand_window = statement.get(1, |word| values::seconds(word, 1))?;
+        Ok(())
+    }),
+    Directive::new("tran-window", "SECONDS", |draft, statement| {
+        draft.session.tran_window = statement.get(1, |word| values::seconds(word, 1))?;
+        Ok(())
+    }),
+    Directive::new("reneg-sec", "SECONDS [LEAST]", reneg_sec),
+    Directive::new("reneg-bytes", "BYTES", |draft, statement| {
+        draft.session.renegotiate.bytes = statement.get(1, number_or_never)?;
+        Ok(())
+    }),
+    Directive::new("reneg-pkts", "PACKETS", |draft, statement| {
+        draft.session.renegotiate.packets = statement.get(1, number_or_never)?;
+        Ok(())
+    }),
+    Directive::new("keepalive", "PING TIMEOUT", keepalive),
+    Directive::new("ping", "SECONDS", |draft, statement| {
+        draft.ping = Some(statement.get(1, values::ping_seconds)?);
+        Ok(())
+    }),
+    Directive::new("ping-restart", "SECONDS", |draft, statement| {
+        let after = statement.get(1, values::ping_seconds)?;
+        draft.ping_timeout = Some(after.map(|after| PingTimeout { after, exit: false }));
+        Ok(())
+    }),
+    Directive::new("ping-exit", "SECONDS", |draft, statement| {
+        let after = statement.get(1, values::ping_seconds)?;
+        draft.ping_timeout = Some(after.map(|after| PingTimeout { after, exit: true }));
+        Ok(())
+    }),
+    Directive::new("explicit-exit-notify", "[N]", |draft, statement| {
+        let times: u8 = statement.optional(1, |word| values::number(word, 0..=255))?.unwrap_or(1);
+        draft.session.explicit_exit_notify = (times > 0).then_some(times);
+        Ok(())
+    }),
+];
+
+/// Ciphers that OpenVPN has and adit has not.
+const OTHER_CIPHERS: [&str; 22] = [
+    "AES-192-GCM",
+    "AES-128-CBC",
+    "AES-192-CBC",
+    "AES-256-CBC",
+    "AES-128-CFB",
+    "AES-192-CFB",
+    "AES-256-CFB",
+    "AES-128-OFB",
+    "AES-192-OFB",
+    "AES-256-OFB",
+    "BF-CBC",
+    "BF-CFB",
+    "BF-OFB",
+    "CAST5-CBC",
+    "DES-CBC",
+    "DES-EDE-CBC",
+    "DES-EDE3-CBC",
+    "CAMELLIA-128-CBC",
+    "CAMELLIA-192-CBC",
+    "CAMELLIA-256-CBC",
+    "SEED-CBC",
+    "none",
+];
+
+fn is_other_cipher(name: &str) -> bool {
+    OTHER_CIPHERS.iter().any(|other| other.eq_ignore_ascii_case(name))
+}
+
+fn unknown_cipher(name: &str) -> String {
+    let names: Vec<_> = Cipher::DEFAULT_LIST.iter().map(|cipher| cipher.name()).collect();
+    format!("'{name}' is not a cipher that adit has: {}", names.join(", "))
+}
+
+/// OpenVPN negotiates by `data-ciphers`, and takes `cipher` only as a word to peers that cannot. So a cipher that is
+/// not there hinders nobody.
+fn cipher(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    let name = statement.get(1, |word| Ok(String::from(word)))?;
+    draft.cipher = Cipher::from_name(&name);
+    if draft.cipher.is_none() {
+        draft.warn_of(statement, 1, format!("{}; data-ciphers decides", unknown_cipher(&name)));
+    }
+    Ok(())
+}
+
+fn data_ciphers(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    let list = statement.get(1, |word| Ok(String::from(word)))?;
+    let mut ciphers = Vec::new();
+    for item in values::colon_list(&list) {
+        let (name, optional) = item.strip_prefix('?').map_or((item, false), |name| (name, true));
+        match Cipher::from_name(name) {
+            Some(cipher) => ciphers.push(cipher),
+            None if name == "DEFAULT" => ciphers.extend(Cipher::DEFAULT_LIST),
+            None if optional => {}
+            None if is_other_cipher(name) => {
+                draft.warn_of(statement, 1, format!("{}; it is left out", unknown_cipher(name)));
+            }
+            None => return Err(statement.complain(1, unknown_cipher(name))),
+        }
+    }
+    if ciphers.is_empty() {
+        return Err(statement.complain(1, format!("no cipher of '{list}' is one that adit has")));
+    }
+    let mut seen = Vec::new();
+    ciphers.retain(|cipher| {
+        !seen.contains(cipher) && {
+            seen.push(*cipher);
+            true
+        }
+    });
+    draft.session.data_ciphers = ciphers;
+    Ok(())
+}
+
+fn data_ciphers_fallback(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    let name = |word: &str| Cipher::from_name(word).ok_or_else(|| unknown_cipher(word));
+    draft.session.data_ciphers_fallback = Some(statement.get(1, name)?);
+    Ok(())
+}
+
+fn auth(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    draft.session.auth = statement.get(1, |word| {
+        Digest::from_name(word)
+            .ok_or_else(|| format!("'{word}' is not a digest that adit has: SHA1, SHA256, SHA384, SHA512"))
+    })?;
+    Ok(())
+}
+
+fn compression(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    match framing(&statement.words()) {
+        Some(Ok(framing)) => draft.session.framing = framing,
+        Some(Err(clause)) => return Err(statement.complain(1, clause)),
+        None => {}
+    }
+    Ok(())
+}
+
+fn mssfix(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    let kind = statement.optional(2, |word| match word {
+        "mtu" => Ok(Mssfix::Mtu as fn(u16) -> Mssfix),
+        "fixed" => Ok(Mssfix::Fixed as _),
+        _ => Err(format!("'{word}' is not mtu or fixed")),
+    })?;
+    draft.session.mssfix = match statement.optional(1, |word| values::number(word, 0..=65_535))? {
+        None => Mssfix::Default,
+        Some(0) => Mssfix::Off,
+        Some(bytes) => kind.unwrap_or(Mssfix::Payload)(bytes),
+    };
+    Ok(())
+}
+
+fn replay_window(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    draft.session.replay_window = statement.get(1, |word| values::number(word, 0..=65_535))?;
+    if statement.optional(2, |word| values::number::<u16>(word, 0..=600))?.is_some() {
+        draft.warn_of(
+            statement,
+            2,
+            "the second number has no effect: packets are judged by their order alone",
+        );
+    }
+    Ok(())
+}
+
+fn reneg_sec(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    draft.session.renegotiate.after = statement.get(1, values::seconds_or_never)?;
+    if statement.optional(2, |word| values::seconds(word, 0))?.is_some() {
+        draft.warn_of(statement, 2, "the second number has no effect: the time is not varied at random");
+    }
+    Ok(())
+}
+
+fn number_or_never(word: &str) -> Result<Option<u64>, String> {
+    values::number(word, 0..=u64::MAX).map(|number| Some(number).filter(|&number| number > 0))
+}
+
+fn keepalive(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    let ping: u64 = statement.get(1, |word| values::number(word, 1..=DAY))?;
+    let timeout: u64 = statement.get(2, |word| values::number(word, 1..=DAY))?;
+    if timeout < 2 * ping {
+        return Err(statement.complain(
+            2,
+            format!(
+                "the timeout, {timeout}, must be at least twice the ping, {ping}; five or six times is better"
+            ),
+        ));
+    }
+    draft.keepalive = Some(Keepalive { ping, timeout });
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Certificates, keys, what a peer's certificate must be, and the protection of control packets.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use super::super::directive::{Class, Directive};
+use super::super::draft::Draft;
+use super::super::session::{CertRole, TlsVersion, TlsVersionMax, VerifyX509Name};
+use super::super::statement::{Complaint, Statement};
+
+pub(super) const DIRECTIVES: &[Directive] = &[
+    Directive::new("ca", "FILE", |draft, statement| {
+        draft.sources.ca = Some(statement.source()?);
+        Ok(())
+    })
+    .inline(),
+    Directive::new("cert", "FILE", |draft, statement| {
+        draft.sources.cert = Some(statement.source()?);
+        Ok(())
+    })
+    .inline(),
+    Directive::new("extra-certs", "FILE", |draft, statement| {
+        draft.sources.extra_certs = Some(statement.source()?);
+        Ok(())
+    })
+    .inline(),
+    Directive::new("key", "FILE", |draft, statement| {
+        draft.sources.key = Some(statement.source()?);
+        Ok(())
+    })
+    .inline(),
+    Directive::new("crl-verify", "FILE [dir]", crl_verify).inline(),
+    Directive::of("dh", "FILE", Class::NoEffect("TLS agrees on its keys by elliptic curves (ECDHE) here"))
+        .inline(),
+    Directive::new("remote-cert-tls", "client|server", |draft, statement| {
+        draft.session.tls.remote_cert_tls = Some(statement.get(1, cert_role)?);
+        Ok(())
+    }),
+    Directive::new("ns-cert-type", "client|server", |draft, statement| {
+        draft.session.tls.ns_cert_type = Some(statement.get(1, cert_role)?);
+        Ok(())
+    }),
+    Directive::new("verify-x509-name", "NAME [subject|name|name-prefix]", verify_x509_name),
+    Directive::new("tls-version-min", "VERSION [or-highest]", version_min),
+    Directive::new("tls-version-max", "VERSION", version_max),
+    Directive::new("tls-auth", "FILE [DIRECTION]", tls_auth).inline(),
+    Directive::new("tls-crypt", "FILE", |draft, statement| {
+        draft.sources.tls_crypt = Some(statement.source()?);
+        Ok(())
+    })
+    .inline(),
+    Directive::new("key-direction", "0|1", |draft, statement| {
+        draft.key_direction = Some(statement.get(1, direction)?);
+        Ok(())
+    }),
+];
+
+fn crl_verify(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    statement.optional(2, |word| match word {
+        "dir" => Err::<(), _>(
+            "a directory of revoked serial numbers is not supported yet: name a CRL file".to_string(),
+        ),
+        _ => Err(format!("'{word}' is not dir")),
+    })?;
+    draft.sources.crl = Some(statement.source()?);
+    Ok(())
+}
+
+fn cert_role(word: &str) -> Result<CertRole, String> {
+    match word {
+        "client" => Ok(CertRole::Client),
+        "server" => Ok(CertRole::Server),
+        _ => Err(format!("'{word}' is not client or server")),
+    }
+}
+
+fn verify_x509_name(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    let name = statement.get(1, |name| {
+        if name.is_empty() { Err("the name is empty".into()) } else { Ok(String::from(name)) }
+    })?;
+    let kind = statement.optional(2, |word| match word {
+        "subject" => Ok(VerifyX509Name::Subject as fn(String) -> VerifyX509Name),
+        "name" => Ok(VerifyX509Name::Name as _),
+        "name-prefix" => Ok(VerifyX509Name::NamePrefix as _),
+        _ => Err(format!("'{word}' is not subject, name or name-prefix")),
+    })?;
+    let kind = kind.unwrap_or(VerifyX509Name::Subject);
+    draft.session.tls.verify_x509_name = Some(kind(name));
+    Ok(())
+}
+
+fn version_min(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    let version = statement.get(1, version)?;
+    statement.optional(2, |word| match word {
+        "or-highest" => Ok(()),
+        _ => Err(format!("'{word}' is not or-highest")),
+    })?;
+    if version.is_none() {
+        draft.warn_of(statement, 1, "TLS below 1.2 does not exist here: the minimum is 1.2");
+    }
+    draft.session.tls.version_min = version.unwrap_or(TlsVersion::V1_2);
+    Ok(())
+}
+
+fn version_max(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    let version = statement.get(1, version)?;
+    let version = version
+        .ok_or_else(|| statement.complain(1, "TLS below 1.2 does not exist here: 1.2 is the least"))?;
+    draft.session.tls.version_max = TlsVersionMax(version);
+    Ok(())
+}
+
+/// `None` for a version that is older than ours.
+fn version(word: &str) -> Result<Option<TlsVersion>, String> {
+    match word {
+        "1.0" | "1.1" => Ok(None),
+        "1.2" => Ok(Some(TlsVersion::V1_2)),
+        "1.3" => Ok(Some(TlsVersion::V1_3)),
+        _ => Err(format!("'{word}' is not a version of TLS: 1.2 or 1.3")),
+    }
+}
+
+fn tls_auth(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    if let Some(direction) = statement.optional(2, direction)? {
+        draft.key_direction = Some(direction);
+    }
+    draft.sources.tls_auth = Some(statement.source()?);
+    Ok(())
+}
+
+fn direction(word: &str) -> Result<u8, String> {
+    match word {
+        "0" => Ok(0),
+        "1" => Ok(1),
+        _ => Err(format!("'{word}' is not a key direction: 0 on one end (the server), 1 on the other")),
+    }
+}

@@ -1,0 +1,195 @@
+//! [`Profile`]: a configuration file, or the words of a command line, as typed settings.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::client::ClientConfig;
+use super::diagnostic::{Diagnostic, Severity};
+use super::directive::{Class, Directive, unrecognized};
+use super::draft::Draft;
+use super::files::Files;
+use super::finish::finish;
+use super::host::HostConfig;
+use super::lexer::Word;
+use super::server::ServerConfig;
+use super::statement::{self, Complaint, Statement};
+
+/// Where words of a command line are said to stand.
+const COMMAND_LINE: &str = "[CMD-LINE]";
+
+/// How deep `config` may nest, as in OpenVPN.
+const MAX_DEPTH: usize = 10;
+
+/// A whole configuration: the engine's part and the host's.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// The engine's part, by role.
+    pub role: RoleConfig,
+    /// The host's part.
+    pub host: HostConfig,
+}
+
+/// The engine's part of a [`Profile`].
+#[derive(Clone, Debug)]
+pub enum RoleConfig {
+    /// `client`
+    Client(ClientConfig),
+    /// `server`
+    Server(ServerConfig),
+}
+
+/// What became of a text.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// The settings; none if there is an error among the findings.
+    pub profile: Option<Profile>,
+    /// Every finding, in the order in which a reader meets them; those about the whole come last.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Profile {
+    /// Parses the text of a configuration file that is called `name`. Files that it names are read by `files`.
+    pub fn parse(name: &str, text: &[u8], files: &mut dyn Files) -> Parsed {
+        let mut reader = Reader::new(files);
+        reader.text(&name.into(), text);
+        reader.finish(name)
+    }
+
+    /// Parses the words of a command line, without the program's name: `FILE`, or `--directive ARGUMENT...` as often
+    /// as there are any, `--config FILE` among them.
+    pub fn from_args(args: &[impl AsRef<str>], files: &mut dyn Files) -> Parsed {
+        let mut reader = Reader::new(files);
+        let name = reader.args(args);
+        reader.finish(&name)
+    }
+}
+
+struct Reader<'a> {
+    draft: Draft,
+    files: &'a mut dyn Files,
+    /// How many `config`s enclose the present statement.
+    depth: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn new(files: &'a mut dyn Files) -> Self {
+        Self { draft: Draft::new(), files, depth: 0 }
+    }
+
+    fn text(&mut self, name: &Arc<str>, text: &[u8]) {
+        for statement in statement::read(name, text) {
+            match statement {
+                Ok(statement) => self.statement(&statement),
+                Err(diagnostic) => self.draft.diagnostics.push(diagnostic),
+            }
+        }
+    }
+
+    /// Gives back what the configuration may be called: its first file.
+    fn args(&mut self, args: &[impl AsRef<str>]) -> String {
+        let file: Arc<str> = COMMAND_LINE.into();
+        if let [only] = args
+            && !only.as_ref().starts_with("--")
+        {
+            let words = ["--config", only.as_ref()].map(|text| Word { text: text.into(), column: 1 });
+            return self.arg_statements(&file, words.into());
+        }
+        let mut column = 1;
+        let words = args.iter().map(|arg| {
+            let word = Word { text: arg.as_ref().into(), column };
+            column += word.text.chars().count() as u32 + 1;
+            word
+        });
+        self.arg_statements(&file, words.collect())
+    }
+
+    fn arg_statements(&mut self, file: &Arc<str>, words: Vec<Word>) -> String {
+        let mut name = String::from(COMMAND_LINE);
+        for option in words.chunk_by(|_, next| !next.text.starts_with("--")) {
+            let Some(statement) = Statement::of_words(file, 1, option.to_vec()) else { continue };
+            match option.first() {
+                Some(word) if !word.text.starts_with("--") => {
+                    let message = format!("'{}' is not an option: options begin with --", word.text);
+                    self.draft.diagnostics.push(Diagnostic::error(&statement.position(0), message));
+                    continue;
+                }
+                _ => self.statement(&statement),
+            }
+            if statement.name() == "config" && name == COMMAND_LINE {
+                name = statement.word(1).unwrap_or(COMMAND_LINE).into();
+            }
+        }
+        name
+    }
+
+    fn statement(&mut self, statement: &Statement) {
+        let Some(directive) = Directive::find(statement.name()) else {
+            let message = unrecognized(statement.name());
+            self.draft.diagnostics.push(Diagnostic::error(&statement.position(0), message));
+            return;
+        };
+        if let Err(Complaint { word, clause }) = self.apply(directive, statement) {
+            let message = format!("{}: {clause}", directive.name);
+            self.draft.diagnostics.push(Diagnostic::error(&statement.position(word), message));
+        }
+    }
+
+    fn apply(&mut self, directive: &'static Directive, statement: &Statement) -> Result<(), Complaint> {
+        if let Class::Refused(reason) = directive.class {
+            return Err(statement.complain(0, reason));
+        }
+        directive.check_shape(statement)?;
+        self.note(directive, statement);
+        match directive.class {
+            Class::Effective(apply) => apply(&mut self.draft, statement),
+            Class::Include => self.include(statement),
+            Class::NoEffect(reason) => {
+                self.draft.warn_of(statement, 0, format!("this has no effect: {reason}"));
+                Ok(())
+            }
+            Class::Refused(_) => Ok(()),
+        }
+    }
+
+    /// Notes where the directive stands, and says so if it replaces an earlier one. That a command line replaces what
+    /// a file says is what it is for.
+    fn note(&mut self, directive: &'static Directive, statement: &Statement) {
+        let position = statement.position(0);
+        let earlier = self.draft.saw(directive.name, position.clone());
+        let Some(earlier) = earlier.filter(|_| !directive.repeats) else { return };
+        if earlier.file == position.file {
+            let clause = format!("this replaces the one on line {}", earlier.line);
+            self.draft.warn_of(statement, 0, clause);
+        } else if &*position.file != COMMAND_LINE {
+            self.draft.warn_of(statement, 0, format!("this replaces the one at {earlier}"));
+        }
+    }
+
+    fn include(&mut self, statement: &Statement) -> Result<(), Complaint> {
+        if self.depth == MAX_DEPTH {
+            return Err(
+                statement.complain(0, format!("configurations are nested more than {MAX_DEPTH} deep"))
+            );
+        }
+        let path = statement.get(1, |path| Ok(self.draft.path(path)))?;
+        let text = self
+            .files
+            .read(&path)
+            .map_err(|cause| statement.complain(1, format!("cannot read '{path}': {cause}")))?;
+        self.depth += 1;
+        self.text(&path.into(), &text);
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn finish(self, name: &str) -> Parsed {
+        let (profile, diagnostics) = finish(self.draft, name, self.files);
+        let usable = diagnostics.iter().all(|diagnostic| diagnostic.severity < Severity::Error);
+        Parsed { profile: profile.filter(|_| usable), diagnostics }
+    }
+}
+
+#[cfg(test)]
+mod tests;
