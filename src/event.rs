@@ -1,5 +1,6 @@
 //! What the host is told or asked.
 
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -160,12 +161,61 @@ pub enum Event {
     },
 }
 
+/// Events that wait for the host.
+#[derive(Debug)]
+pub(crate) struct EventQueue {
+    queue: VecDeque<Event>,
+    limit: usize,
+}
+
+impl EventQueue {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { queue: VecDeque::new(), limit }
+    }
+
+    /// Adds an event. A full queue lets the oldest that only inform go; those that ask or change a state stay, and
+    /// there are at most a few of them for each session.
+    pub(crate) fn push(&mut self, event: Event) {
+        if self.queue.len() >= self.limit
+            && let Some(index) = self.queue.iter().position(Event::only_informs)
+        {
+            self.queue.remove(index);
+        }
+        self.queue.push_back(event);
+    }
+
+    pub(crate) fn notice(&mut self, peer: PeerId, text: impl Into<String>) {
+        self.push(Event::Notice { peer, text: text.into() });
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Event> {
+        self.queue.pop_front()
+    }
+}
+
+impl Event {
+    fn only_informs(&self) -> bool {
+        !matches!(
+            self,
+            Self::ConnectRequested { .. }
+                | Self::CredentialsRequested { .. }
+                | Self::AuthRequested { .. }
+                | Self::Connected { .. }
+                | Self::AttachRequested { .. }
+                | Self::Closed { .. }
+                | Self::LinkClosed { .. }
+        )
+    }
+}
+
 /// Why a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
     /// The host asked for it.
     Requested,
+    /// The host asked for another session (SIGUSR1).
+    Restart,
     /// No first answer from the server within `connect-timeout`.
     NoAnswer,
     /// The key negotiation did not end within `hand-window`.
@@ -211,6 +261,7 @@ impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Requested => f.write_str("ended by this side"),
+            Self::Restart => f.write_str("restart requested by this side"),
             Self::NoAnswer => f.write_str(
                 "no answer from the server: the port may be blocked, the address wrong, or the control channel key another",
             ),

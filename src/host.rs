@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 
-use crate::time::UnixTime;
+use crate::time::{Instant, UnixTime, WallClock};
 
 /// A source of random bytes fit for keys.
 ///
@@ -47,5 +47,35 @@ impl Host {
 impl core::fmt::Debug for Host {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Host").field("unix_time", &self.unix_time).finish_non_exhaustive()
+    }
+}
+
+/// The host's part while the engine runs.
+pub(crate) struct Environment {
+    entropy: Box<dyn Entropy>,
+    clock: WallClock,
+}
+
+impl Environment {
+    pub(crate) fn new(entropy: Box<dyn Entropy>, now: Instant, unix: UnixTime) -> Self {
+        Self { entropy, clock: WallClock::new(now, unix) }
+    }
+
+    pub(crate) fn set_clock(&mut self, now: Instant, unix: UnixTime) {
+        self.clock = WallClock::new(now, unix);
+    }
+
+    pub(crate) fn unix(&self, now: Instant) -> UnixTime {
+        self.clock.unix(now)
+    }
+
+    pub(crate) fn entropy(&mut self) -> &mut dyn Entropy {
+        &mut *self.entropy
+    }
+
+    pub(crate) fn random<const N: usize>(&mut self) -> [u8; N] {
+        let mut out = [0; N];
+        self.entropy.fill(&mut out);
+        out
     }
 }

@@ -1,10 +1,10 @@
 //! adit: the OpenVPN engine that others can link.
 
-#![cfg_attr(not(feature = "std"), no_std)]
+#![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "std"))]
 extern crate std;
 
 mod algorithm;
@@ -34,6 +34,8 @@ pub mod wrap;
 
 #[cfg(test)]
 mod sim;
+#[cfg(test)]
+mod tests;
 
 pub use algorithm::{Cipher, Digest, Framing, Role};
 pub use buffer::PacketBuf;

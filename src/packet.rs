@@ -88,24 +88,25 @@ impl Packet {
         self.data_len = window.len() as u32;
     }
 
-    pub(crate) fn consume(&mut self) {
-        self.verdict = Verdict::Consumed;
-    }
-
-    pub(crate) fn deliver(&mut self, port: Port, peer: PeerId) {
-        self.verdict = Verdict::Deliver;
-        self.port = port;
-        self.peer = peer;
-    }
-
-    pub(crate) fn transmit(&mut self, path: Path) {
-        self.verdict = Verdict::Transmit;
-        self.path = path;
-    }
-
-    pub(crate) fn drop_for(&mut self, reason: DropReason) {
-        self.verdict = Verdict::Drop;
-        self.reason = reason;
+    /// Writes down what became of the packet.
+    pub(crate) fn settle(&mut self, outcome: Result<Outcome, DropReason>) {
+        match outcome {
+            Ok(Outcome::Pending) => self.verdict = Verdict::Pending,
+            Ok(Outcome::Consumed) => self.verdict = Verdict::Consumed,
+            Ok(Outcome::Deliver(port, peer)) => {
+                self.verdict = Verdict::Deliver;
+                self.port = port;
+                self.peer = peer;
+            }
+            Ok(Outcome::Transmit(path)) => {
+                self.verdict = Verdict::Transmit;
+                self.path = path;
+            }
+            Err(reason) => {
+                self.verdict = Verdict::Drop;
+                self.reason = reason;
+            }
+        }
     }
 }
 
@@ -126,6 +127,15 @@ pub enum Verdict {
     Transmit = 3,
     /// Dropped, counted under [`Packet::reason`].
     Drop = 4,
+}
+
+/// What became of a packet, inside the engine; a drop is the error beside it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outcome {
+    Pending,
+    Consumed,
+    Deliver(Port, PeerId),
+    Transmit(Path),
 }
 
 /// A way out of the engine for inner packets.
@@ -167,5 +177,47 @@ impl<'a> Batch<'a> {
     /// The valid bytes of packet `index`; empty if its descriptor does not lie in the slab.
     pub fn bytes(&self, index: usize) -> &[u8] {
         self.packets.get(index).and_then(|packet| self.slab.get(packet.range())).unwrap_or(&[])
+    }
+    /// Hands every pending packet to `each`, with the window over its bytes, and writes down what became of it.
+    pub(crate) fn process(
+        &mut self,
+        mut each: impl FnMut(&Packet, &mut PacketBuf<'_>) -> Result<Outcome, DropReason>,
+    ) {
+        for packet in self.packets.iter_mut().take(self.len).filter(|packet| packet.verdict == Verdict::Pending) {
+            let outcome = match packet.window(self.slab) {
+                None => Err(DropReason::BadSlot),
+                Some(_) if packet.segment_len != 0 => Err(DropReason::Unsupported),
+                Some(mut buf) => {
+                    let outcome = each(packet, &mut buf);
+                    packet.set_window(buf.window());
+                    outcome
+                }
+            };
+            packet.settle(outcome);
+        }
+    }
+
+    /// Treats every descriptor as a free slot and lets `next` fill one after the other, until it has nothing more.
+    ///
+    /// A slot that was too small for what wanted to be sent is left out; the packet is sent again by its timer.
+    pub(crate) fn fill(&mut self, mut next: impl FnMut(&mut PacketBuf<'_>) -> Result<Option<Path>, DropReason>) {
+        self.len = 0;
+        while let Some(packet) = self.packets.get_mut(self.len) {
+            let slot = packet.slot as usize..packet.slot as usize + packet.slot_len as usize;
+            *packet = Packet { cookie: packet.cookie, ..Packet::free(slot) };
+            let Some(mut buf) = packet.window(self.slab) else {
+                packet.settle(Err(DropReason::BadSlot));
+                self.len += 1;
+                continue;
+            };
+            let outcome = match next(&mut buf) {
+                Ok(None) => break,
+                Ok(Some(path)) => Ok(Outcome::Transmit(path)),
+                Err(reason) => Err(reason),
+            };
+            packet.set_window(buf.window());
+            packet.settle(outcome);
+            self.len += 1;
+        }
     }
 }

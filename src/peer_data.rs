@@ -13,7 +13,7 @@ use crate::buffer::PacketBuf;
 use crate::config::{Mssfix, RenegotiateConfig, SessionConfig};
 use crate::crypto::KeyBlock;
 use crate::data::{DataKey, KeySlots, MssClamp, RenegotiateReason, Special, frame, unframe};
-use crate::packet::{Batch, Packet, Port, Verdict};
+use crate::packet::{Batch, Outcome, Packet, Port};
 use crate::path::{Path, Transport};
 use crate::peer::PeerId;
 use crate::reason::{DropCounters, DropReason};
@@ -110,7 +110,7 @@ impl PeerData {
             tun_mtu: config.tun_mtu,
             clamp: None,
             sources: Vec::new(),
-            ping: config.ping,
+            ping: None,
             last_sent: now,
             last_received: now,
             remote_exit: false,
@@ -121,26 +121,29 @@ impl PeerData {
         out
     }
 
-    /// Opens every pending data packet of the batch: [`Verdict::Deliver`] for an inner packet, [`Verdict::Consumed`]
-    /// for a keepalive, [`Verdict::Drop`] with its reason.
+    /// Opens every pending data packet of the batch: [`Verdict::Deliver`](crate::Verdict::Deliver) for an inner packet,
+    /// [`Verdict::Consumed`](crate::Verdict::Consumed) for a keepalive, [`Verdict::Drop`](crate::Verdict::Drop) with
+    /// its reason.
     ///
-    /// Control packets, and packets from another address than the peer's, stay [`Verdict::Pending`]: hand them to the
-    /// control engine.
+    /// Control packets, and packets from another address than the peer's, stay
+    /// [`Verdict::Pending`](crate::Verdict::Pending): hand them to the control engine.
     pub fn open(&mut self, now: Instant, batch: &mut Batch<'_>) {
-        for packet in
-            batch.packets.iter_mut().take(batch.len).filter(|packet| packet.verdict == Verdict::Pending)
-        {
-            self.open_packet(now, batch.slab, packet);
-        }
+        batch.process(|packet, buf| {
+            let outcome = self.open_packet(now, packet, buf);
+            outcome.inspect_err(|&reason| self.drops.count(reason))
+        });
     }
 
-    /// Seals every pending packet of the batch: [`Verdict::Transmit`], or [`Verdict::Drop`] with its reason.
+    /// Seals every pending packet of the batch: [`Verdict::Transmit`](crate::Verdict::Transmit), or
+    /// [`Verdict::Drop`](crate::Verdict::Drop) with its reason.
     pub fn seal(&mut self, now: Instant, batch: &mut Batch<'_>) {
-        for packet in
-            batch.packets.iter_mut().take(batch.len).filter(|packet| packet.verdict == Verdict::Pending)
-        {
-            self.seal_packet(now, batch.slab, packet);
-        }
+        batch.process(|_, buf| match self.seal_one(now, buf) {
+            Ok(()) => Ok(Outcome::Transmit(self.path)),
+            Err(reason) => {
+                self.drops.count(reason);
+                Err(reason)
+            }
+        });
     }
 
     /// Adds a key, cut from `block`. It is accepted at once; it sends when the peer has used it, at `use_by`, or if it
@@ -208,7 +211,7 @@ impl PeerData {
         self.last_received = now;
     }
 
-    /// Opens one packet that came `from` there. Drops are counted.
+    /// Opens one packet that came `from` there.
     #[inline]
     pub(crate) fn open_one(
         &mut self,
@@ -216,35 +219,52 @@ impl PeerData {
         buf: &mut PacketBuf<'_>,
         from: &Path,
     ) -> Result<Opened, DropReason> {
-        let opened = self.try_open(now, buf, from);
-        if let Err(reason) = opened {
-            self.drops.count(reason);
-        }
-        opened
+        let outer_len = buf.len();
+        let header = DataHeader::parse(buf.payload())?;
+        self.keys.open(&header, buf)?;
+        self.last_received = now;
+        self.traffic.outer_received.count(outer_len);
+        unframe(self.framing, buf)?;
+        let payload = match Special::classify(buf.payload()) {
+            Some(special) => Payload::Special(special),
+            None => {
+                let inner = IpHeader::parse(buf.payload()).ok_or(DropReason::BadInnerPacket)?;
+                if !self.sources.is_empty() && !self.sources.contains(&inner.source) {
+                    return Err(DropReason::BadSource);
+                }
+                if let Some(clamp) = self.clamp {
+                    clamp.apply(buf.payload_mut());
+                }
+                self.traffic.inner_received.count(buf.len());
+                Payload::Packet
+            }
+        };
+        // An empty payload got no further than `unframe`: it must not move the peer (CVE-2020-11810).
+        Ok(Opened { payload, floated: !from.same_remote(&self.path) })
     }
 
-    /// Seals one inner packet; over TCP its length stands before it then. Drops are counted.
+    /// Seals one inner packet; over TCP its length stands before it then.
     #[inline]
     pub(crate) fn seal_one(&mut self, now: Instant, buf: &mut PacketBuf<'_>) -> Result<(), DropReason> {
-        let sealed = self.try_seal(now, buf);
-        if let Err(reason) = sealed {
-            self.drops.count(reason);
+        let inner_len = buf.len();
+        IpHeader::parse(buf.payload()).ok_or(DropReason::BadInnerPacket)?;
+        if let Some(clamp) = self.clamp {
+            clamp.apply(buf.payload_mut());
         }
-        sealed
+        self.seal_payload(now, buf)?;
+        self.traffic.inner_sent.count(inner_len);
+        Ok(())
     }
 
-    /// Fills `buf` with a keepalive or an OCC message, sealed. Drops are counted.
+    /// Fills `buf` with a keepalive or an OCC message, sealed.
     pub(crate) fn seal_special(
         &mut self,
         now: Instant,
         payload: &[u8],
         buf: &mut PacketBuf<'_>,
     ) -> Result<(), DropReason> {
-        let sealed = buf.fill(payload).and_then(|()| self.seal_payload(now, buf));
-        if let Err(reason) = sealed {
-            self.drops.count(reason);
-        }
-        sealed
+        buf.fill(payload)?;
+        self.seal_payload(now, buf)
     }
 
     /// Whose state this is.
@@ -287,9 +307,14 @@ impl PeerData {
         &self.traffic
     }
 
-    /// What it has dropped.
+    /// What it has dropped in [`open`](Self::open) and [`seal`](Self::seal), since it was handed out.
     pub fn drops(&self) -> &DropCounters {
         &self.drops
+    }
+
+    /// Takes the counters, to be added to the control engine's.
+    pub(crate) fn take_drops(&mut self) -> DropCounters {
+        core::mem::take(&mut self.drops)
     }
 
     fn update_clamp(&mut self) {
@@ -298,89 +323,17 @@ impl PeerData {
     }
 
     #[inline]
-    fn open_packet(&mut self, now: Instant, slab: &mut [u8], packet: &mut Packet) {
-        let Some(mut buf) = self.enter(slab, packet) else { return };
+    fn open_packet(&mut self, now: Instant, packet: &Packet, buf: &mut PacketBuf<'_>) -> Result<Outcome, DropReason> {
         if !is_data(buf.payload()) || !packet.path.same_remote(&self.path) {
-            return;
+            return Ok(Outcome::Pending);
         }
-        match self.open_one(now, &mut buf, &self.path.clone()) {
-            Ok(opened) => {
-                packet.set_window(buf.window());
-                match opened.payload {
-                    Payload::Packet => packet.deliver(Port::Host, self.peer),
-                    Payload::Special(special) => {
-                        self.remote_exit |= special == Special::Exit;
-                        packet.consume();
-                    }
-                }
+        Ok(match self.open_one(now, buf, &packet.path)?.payload {
+            Payload::Packet => Outcome::Deliver(Port::Host, self.peer),
+            Payload::Special(special) => {
+                self.remote_exit |= special == Special::Exit;
+                Outcome::Consumed
             }
-            Err(reason) => packet.drop_for(reason),
-        }
-    }
-
-    #[inline]
-    fn seal_packet(&mut self, now: Instant, slab: &mut [u8], packet: &mut Packet) {
-        let Some(mut buf) = self.enter(slab, packet) else { return };
-        match self.seal_one(now, &mut buf) {
-            Ok(()) => {
-                packet.set_window(buf.window());
-                packet.transmit(self.path);
-            }
-            Err(reason) => packet.drop_for(reason),
-        }
-    }
-
-    /// The window over a packet; one that cannot be worked on is dropped.
-    #[inline]
-    fn enter<'s>(&mut self, slab: &'s mut [u8], packet: &mut Packet) -> Option<PacketBuf<'s>> {
-        let entered = match packet.segment_len {
-            0 => packet.window(slab).ok_or(DropReason::BadSlot),
-            _ => Err(DropReason::Unsupported),
-        };
-        entered
-            .inspect_err(|&reason| {
-                self.drops.count(reason);
-                packet.drop_for(reason);
-            })
-            .ok()
-    }
-
-    #[inline]
-    fn try_open(&mut self, now: Instant, buf: &mut PacketBuf<'_>, from: &Path) -> Result<Opened, DropReason> {
-        let outer_len = buf.len();
-        let header = DataHeader::parse(buf.payload())?;
-        self.keys.open(&header, buf)?;
-        self.last_received = now;
-        self.traffic.outer_received.count(outer_len);
-        unframe(self.framing, buf)?;
-        let payload = match Special::classify(buf.payload()) {
-            Some(special) => Payload::Special(special),
-            None => {
-                let inner = IpHeader::parse(buf.payload()).ok_or(DropReason::BadInnerPacket)?;
-                if !self.sources.is_empty() && !self.sources.contains(&inner.source) {
-                    return Err(DropReason::BadSource);
-                }
-                if let Some(clamp) = self.clamp {
-                    clamp.apply(buf.payload_mut());
-                }
-                self.traffic.inner_received.count(buf.len());
-                Payload::Packet
-            }
-        };
-        // An empty payload got no further than `unframe`: it must not move the peer (CVE-2020-11810).
-        Ok(Opened { payload, floated: !from.same_remote(&self.path) })
-    }
-
-    #[inline]
-    fn try_seal(&mut self, now: Instant, buf: &mut PacketBuf<'_>) -> Result<(), DropReason> {
-        let inner_len = buf.len();
-        IpHeader::parse(buf.payload()).ok_or(DropReason::BadInnerPacket)?;
-        if let Some(clamp) = self.clamp {
-            clamp.apply(buf.payload_mut());
-        }
-        self.seal_payload(now, buf)?;
-        self.traffic.inner_sent.count(inner_len);
-        Ok(())
+        })
     }
 
     #[inline]

@@ -1,1 +1,526 @@
 //! The connecting side.
+//!
+//! Owns one [`Session`] at a time, what the server pushed, and the order of the remotes. Opens no link: it asks the
+//! host to ([`Event::ConnectRequested`]), and is told of the result.
+
+mod pull;
+mod remotes;
+
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use crate::algorithm::Role;
+use crate::buffer::PacketBuf;
+use crate::config::{AuthUserPass, ClientConfig, Credentials, TunnelSettings};
+use crate::error::{Error, UsageError};
+use crate::event::{CloseReason, Event, EventQueue, RequestId};
+use crate::host::{Environment, Host};
+use crate::limits::Limits;
+use crate::log::trace;
+use crate::packet::{Batch, Outcome, Packet, Port, Verdict};
+use crate::path::{LinkId, Path, Transport};
+use crate::peer::PeerId;
+use crate::data::{OCC_EXIT, Special};
+use crate::peer_data::{Opened, Payload, PeerData};
+use crate::reason::{DropCounters, DropReason};
+use crate::session::{Session, SessionEvent, Shared, breaks_link, take_packet};
+use crate::time::{Deadline, Instant, TimerKind, UnixTime};
+use crate::tls::TlsContext;
+use crate::wire::opcode::parse_first_byte;
+use crate::wrap::WrapKeys;
+
+use pull::Pull;
+use remotes::Remotes;
+
+/// How long after an exit notice, at most, the link stays open for its acknowledgement.
+const EXIT_NOTICE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// An OpenVPN client, sans-IO. [`crate`]'s documentation has the run loop.
+pub struct Client {
+    config: ClientConfig,
+    shared: Arc<Shared>,
+    env: Environment,
+    local_info: Arc<str>,
+    credentials: Option<Credentials>,
+    remotes: Remotes,
+    state: State,
+    session: Option<Box<Session>>,
+    /// A session that has ended, while its last packets (an alert, an acknowledgement) are to be sent.
+    farewell: Option<Box<Session>>,
+    pull: Pull,
+    settings: Option<Box<TunnelSettings>>,
+    events: EventQueue,
+    drops: DropCounters,
+    requests: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Not started, or ended for good.
+    Idle,
+    /// The host was asked for credentials.
+    Credentials(RequestId),
+    /// The host was asked to open a link.
+    Link,
+    /// The handshake runs.
+    Handshake,
+    /// The server was asked for options.
+    Pull { until: Instant },
+    /// Data flows.
+    Up,
+    /// A pause before the next attempt.
+    Paused { until: Instant },
+    /// We said that we leave.
+    Leaving { until: Instant, notices: Option<Notices> },
+}
+
+/// Exit notices that go over the data channel, to servers that know no other.
+#[derive(Debug)]
+struct Notices {
+    next: Instant,
+}
+
+impl Client {
+    /// A client that is told everything by `config`, and does nothing until [`start`](Self::start).
+    pub fn new(config: ClientConfig, host: Host, now: Instant) -> Result<Self, Error> {
+        Self::with_limits(config, host, Limits::default(), now)
+    }
+
+    /// The same, with limits of the caller's choice.
+    pub fn with_limits(config: ClientConfig, host: Host, limits: Limits, now: Instant) -> Result<Self, Error> {
+        let wrap = WrapKeys::new(Role::Client, &config.session.wrap, config.session.auth)?;
+        let tls = TlsContext::new(Role::Client, &config.session.tls, host.crypto)?;
+        let mut events = EventQueue::new(limits.events);
+        for warning in tls.warnings() {
+            events.notice(PeerId::NONE, warning.to_string());
+        }
+        let local_info = pull::local_info(&config).to_string().into();
+        let credentials = match &config.auth_user_pass {
+            AuthUserPass::Given(credentials) => Some(credentials.clone()),
+            AuthUserPass::Off | AuthUserPass::Ask => None,
+        };
+        let remotes = Remotes::new(config.remotes.len(), config.connect_retry);
+        let shared = Shared { role: Role::Client, config: config.session.clone(), tls, wrap, limits };
+        Ok(Self {
+            config,
+            shared: Arc::new(shared),
+            env: Environment::new(host.entropy, now, host.unix_time),
+            local_info,
+            credentials,
+            remotes,
+            state: State::Idle,
+            session: None,
+            farewell: None,
+            pull: Pull::new(limits.pushed_options),
+            settings: None,
+            events,
+            drops: DropCounters::default(),
+            requests: 0,
+        })
+    }
+
+    // ---- commands ----
+
+    /// Begins: asks the host for credentials if they are needed, then for a link.
+    pub fn start(&mut self, _now: Instant) {
+        if !matches!(self.state, State::Idle | State::Paused { .. }) {
+            return;
+        }
+        if matches!(self.config.auth_user_pass, AuthUserPass::Ask) && self.credentials.is_none() {
+            self.requests += 1;
+            let request = RequestId(self.requests);
+            self.state = State::Credentials(request);
+            self.events.push(Event::CredentialsRequested { request });
+        } else {
+            self.request_link();
+        }
+    }
+
+    /// Answers [`Event::CredentialsRequested`].
+    pub fn provide_credentials(
+        &mut self,
+        _now: Instant,
+        request: RequestId,
+        credentials: Credentials,
+    ) -> Result<(), Error> {
+        match self.state {
+            State::Credentials(asked) if asked == request => {
+                self.credentials = Some(credentials);
+                self.request_link();
+                Ok(())
+            }
+            _ => Err(UsageError::NoSuchRequest.into()),
+        }
+    }
+
+    /// Answers [`Event::ConnectRequested`]: `path` leads to that remote; a TCP connection is established.
+    pub fn connect(&mut self, now: Instant, path: Path) -> Result<(), Error> {
+        if !matches!(self.state, State::Link) {
+            return Err(UsageError::WrongState.into());
+        }
+        self.state = State::Handshake;
+        self.settings = None;
+        self.pull.reset();
+        let (shared, info) = (Arc::clone(&self.shared), Arc::clone(&self.local_info));
+        match Session::connect(shared, &mut self.env, now, path, self.credentials.clone(), info) {
+            Ok(session) => self.session = Some(Box::new(session)),
+            Err(reason) => self.close(now, reason),
+        }
+        Ok(())
+    }
+
+    /// Answers [`Event::ConnectRequested`]: there is no link to be had. The next remote is tried after a pause.
+    pub fn connect_failed(&mut self, now: Instant, why: &str) {
+        if matches!(self.state, State::Link) {
+            self.close(now, CloseReason::ConnectFailed(why.to_string()));
+        }
+    }
+
+    /// The TCP connection has ended.
+    pub fn link_closed(&mut self, now: Instant, link: LinkId) {
+        if self.session.as_ref().is_some_and(|session| session.path().link == link) {
+            self.close(now, CloseReason::LinkClosed);
+        }
+    }
+
+    /// Ends the session and begins another (SIGUSR1).
+    pub fn restart(&mut self, now: Instant) {
+        if self.session.is_some() {
+            self.close(now, CloseReason::Restart);
+        }
+    }
+
+    /// Asks for new data keys.
+    pub fn renegotiate(&mut self, now: Instant) {
+        if let Some(session) = &mut self.session {
+            session.renegotiate(&mut self.env, now);
+        }
+    }
+
+    /// Leaves for good: tells the server if `explicit-exit-notify` says so, then [`Event::Closed`] follows.
+    pub fn disconnect(&mut self, now: Instant) {
+        let notify = self.settings.as_ref().and_then(|settings| settings.explicit_exit_notify);
+        let notify = notify.or(self.config.session.explicit_exit_notify);
+        match (&self.state, &mut self.session, notify) {
+            (State::Leaving { .. }, ..) => {}
+            (State::Up, Some(session), Some(seconds)) if session.path().transport == Transport::Udp => {
+                let until = now + EXIT_NOTICE_INTERVAL * u32::from(seconds.max(1));
+                let notices = if session.negotiated().is_some_and(|negotiated| negotiated.cc_exit) {
+                    session.send_message("EXIT");
+                    None
+                } else {
+                    Some(Notices { next: now })
+                };
+                self.state = State::Leaving { until, notices };
+            }
+            _ => self.close(now, CloseReason::Requested),
+        }
+    }
+
+    /// Corrects the wall clock.
+    pub fn set_wall_clock(&mut self, now: Instant, unix: UnixTime) {
+        self.env.set_clock(now, unix);
+    }
+
+    /// Hands out the data state, so that another thread can seal and open.
+    pub fn detach(&mut self, _now: Instant, peer: PeerId) -> Option<Box<PeerData>> {
+        (peer == PeerId::SERVER).then_some(())?;
+        self.session.as_mut()?.detach()
+    }
+
+    /// Takes the data state back.
+    pub fn attach(&mut self, now: Instant, mut data: Box<PeerData>) {
+        self.drops.merge(&data.take_drops());
+        if let Some(session) = &mut self.session {
+            session.attach(now, data);
+        }
+        self.drain(now);
+    }
+
+    // ---- input ----
+
+    /// Outer packets from the host's UDP socket.
+    pub fn handle_datagrams(&mut self, now: Instant, batch: &mut Batch<'_>) {
+        batch.process(|packet, buf| self.counted(|client| client.datagram(now, &packet.path, buf)));
+        self.check_usage(now);
+    }
+
+    /// Bytes from a TCP link. Takes at most one packet off their front and answers how many bytes it used; `out`
+    /// says what became of the packet, its offsets counted from `bytes`. 0 means that the packet is not yet whole.
+    pub fn handle_stream(&mut self, now: Instant, link: LinkId, bytes: &mut [u8], out: &mut Packet) -> usize {
+        *out = Packet { cookie: out.cookie, ..Packet::default() };
+        out.settle(Ok(Outcome::Consumed));
+        let Some(path) = self.session.as_ref().map(|session| *session.path()).filter(|path| path.link == link) else {
+            out.settle(Err(DropReason::UnknownPeer));
+            return bytes.len();
+        };
+        let used = take_packet(bytes, out, |buf| self.counted(|client| client.datagram(now, &path, buf)));
+        if out.verdict == Verdict::Drop
+            && let Some(what) = breaks_link(out.reason)
+        {
+            self.close(now, CloseReason::LinkBroken(what));
+        }
+        self.check_usage(now);
+        used
+    }
+
+    /// Inner packets from the host, to be sealed for the server.
+    pub fn handle_tunnel_packets(&mut self, now: Instant, _from: Port, batch: &mut Batch<'_>) {
+        batch.process(|_, buf| self.counted(|client| client.tunnel_packet(now, buf)));
+        self.check_usage(now);
+    }
+
+    /// Time has passed: call it at [`next_timeout`](Self::next_timeout), or at any time.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if let Some(session) = &mut self.session {
+            session.handle_timeout(&mut self.env, now);
+        }
+        match &self.state {
+            State::Paused { until } if *until <= now => self.start(now),
+            State::Leaving { until, .. } if *until <= now => self.close(now, CloseReason::Requested),
+            State::Pull { until } if *until <= now => self.close(now, CloseReason::HandshakeTimeout),
+            State::Pull { .. } => {
+                if let Some(session) = self.session.as_mut().filter(|_| self.pull.is_request_due(now)) {
+                    session.send_message("PUSH_REQUEST");
+                }
+            }
+            _ => {}
+        }
+        self.drain(now);
+    }
+
+    // ---- output ----
+
+    /// Fills the batch, all of whose descriptors are free slots, with what the engine itself wants to send.
+    pub fn poll_transmits(&mut self, now: Instant, batch: &mut Batch<'_>) {
+        batch.fill(|buf| {
+            if let Some(session) = &mut self.farewell {
+                if session.poll_transmit(&self.env, now, buf)? {
+                    return Ok(Some(*session.path()));
+                }
+                self.farewell = None;
+            }
+            let Some(session) = &mut self.session else { return Ok(None) };
+            if session.poll_transmit(&self.env, now, buf)? {
+                return Ok(Some(*session.path()));
+            }
+            if let State::Leaving { notices: Some(notices), .. } = &mut self.state
+                && notices.next <= now
+                && let Some(data) = session.data_mut()
+            {
+                notices.next = now + EXIT_NOTICE_INTERVAL;
+                data.seal_special(now, &OCC_EXIT, buf)?;
+                return Ok(Some(*session.path()));
+            }
+            Ok(None)
+        });
+    }
+
+    /// The next thing that the host is told or asked.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) must be called, and why.
+    pub fn next_timeout(&self) -> Option<Deadline> {
+        let own = match &self.state {
+            State::Paused { until } => Some(Deadline { at: *until, reason: TimerKind::ConnectRetry }),
+            State::Leaving { until, notices } => {
+                let at = notices.as_ref().map_or(*until, |notices| notices.next.min(*until));
+                Some(Deadline { at, reason: TimerKind::ScheduledExit })
+            }
+            State::Pull { until } => {
+                let at = self.pull.next_request().map_or(*until, |at| at.min(*until));
+                Some(Deadline { at, reason: TimerKind::PushRequest })
+            }
+            State::Idle | State::Credentials(_) | State::Link | State::Handshake | State::Up => None,
+        };
+        let session = self.session.as_ref().and_then(|session| session.next_timeout());
+        own.into_iter().chain(session).min()
+    }
+
+    // ---- getters ----
+
+    /// What the server pushed; there from [`Event::Connected`] to [`Event::Closed`].
+    pub fn settings(&self) -> Option<&TunnelSettings> {
+        self.settings.as_deref()
+    }
+
+    /// Whether data flows.
+    pub fn is_connected(&self) -> bool {
+        matches!(self.state, State::Up)
+    }
+
+    /// The data state: counters, and the path in use.
+    pub fn data(&self) -> Option<&PeerData> {
+        self.session.as_ref()?.data()
+    }
+
+    /// How many packets were dropped, and why.
+    pub fn drops(&self) -> &DropCounters {
+        &self.drops
+    }
+
+    // ---- private ----
+
+    fn counted<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, DropReason>) -> Result<T, DropReason> {
+        f(self).inspect_err(|&reason| {
+            trace!("dropped: {reason}");
+            self.drops.count(reason);
+        })
+    }
+
+    fn request_link(&mut self) {
+        self.state = State::Link;
+        self.events.push(Event::ConnectRequested { remote: self.remotes.current() });
+    }
+
+    fn datagram(&mut self, now: Instant, path: &Path, buf: &mut PacketBuf<'_>) -> Result<Outcome, DropReason> {
+        let session = self.session.as_mut().ok_or(DropReason::UnknownPeer)?;
+        let from_server = session.path().same_remote(path);
+        if !from_server && !self.config.float {
+            return Err(DropReason::WrongAddress);
+        }
+        let (opcode, _) = parse_first_byte(*buf.payload().first().ok_or(DropReason::Truncated)?)?;
+        if opcode.is_data() {
+            return self.data_packet(now, path, buf);
+        }
+        session.handle_wrapped(&mut self.env, now, buf.payload_mut())?;
+        if !from_server {
+            self.float(path);
+        }
+        self.drain(now);
+        Ok(Outcome::Consumed)
+    }
+
+    fn data_packet(&mut self, now: Instant, path: &Path, buf: &mut PacketBuf<'_>) -> Result<Outcome, DropReason> {
+        let session = self.session.as_mut().ok_or(DropReason::UnknownPeer)?;
+        let data = session.data_mut().ok_or(DropReason::Detached)?;
+        let Opened { payload, floated } = data.open_one(now, buf, path)?;
+        if floated {
+            self.float(path);
+        }
+        match payload {
+            Payload::Packet if matches!(self.state, State::Up | State::Leaving { .. }) => {
+                Ok(Outcome::Deliver(Port::Host, PeerId::SERVER))
+            }
+            Payload::Packet => Err(DropReason::NotConnected),
+            Payload::Special(Special::Exit) => {
+                self.close(now, CloseReason::RemoteExit);
+                Ok(Outcome::Consumed)
+            }
+            Payload::Special(Special::OccRequest) => {
+                if let Some(session) = &mut self.session {
+                    session.answer_occ();
+                }
+                Ok(Outcome::Consumed)
+            }
+            Payload::Special(Special::Ping | Special::Occ) => Ok(Outcome::Consumed),
+        }
+    }
+
+    fn tunnel_packet(&mut self, now: Instant, buf: &mut PacketBuf<'_>) -> Result<Outcome, DropReason> {
+        if !matches!(self.state, State::Up) {
+            return Err(DropReason::NotConnected);
+        }
+        let session = self.session.as_mut().ok_or(DropReason::NotConnected)?;
+        session.data_mut().ok_or(DropReason::Detached)?.seal_one(now, buf)?;
+        Ok(Outcome::Transmit(*session.path()))
+    }
+
+    fn float(&mut self, path: &Path) {
+        if let Some(session) = &mut self.session {
+            session.float(*path);
+            self.events.push(Event::Floated { peer: PeerId::SERVER, path: *path });
+        }
+    }
+
+    fn check_usage(&mut self, now: Instant) {
+        if let Some(session) = self.session.as_mut().filter(|session| session.wants_renegotiation()) {
+            session.renegotiate(&mut self.env, now);
+        }
+    }
+
+    /// Acts on what the session has to tell.
+    fn drain(&mut self, now: Instant) {
+        while let Some(event) = self.session.as_mut().and_then(|session| session.poll_event()) {
+            if let Err(reason) = self.session_event(now, event) {
+                self.close(now, reason);
+            }
+        }
+        if matches!(self.state, State::Leaving { notices: None, .. })
+            && self.session.as_ref().is_some_and(|session| session.is_flushed())
+        {
+            self.close(now, CloseReason::Requested);
+        }
+    }
+
+    fn session_event(&mut self, now: Instant, event: SessionEvent) -> Result<(), CloseReason> {
+        let Some(session) = &mut self.session else { return Ok(()) };
+        let peer = PeerId::SERVER;
+        match event {
+            SessionEvent::HandshakeCompleted { protocol, renegotiation } => {
+                for (depth, subject) in session.certificate().iter().flat_map(|cert| cert.chain.iter().enumerate()).rev() {
+                    let event = Event::CertificateVerified { peer, depth: depth as u32, subject: subject.clone() };
+                    self.events.push(event);
+                }
+                self.events.push(Event::HandshakeCompleted {
+                    peer,
+                    tls_version: protocol.version,
+                    cipher_suite: protocol.cipher_suite,
+                    renegotiation,
+                });
+            }
+            SessionEvent::Active { renegotiation: false } => {
+                let common_name = session.certificate().and_then(|cert| cert.common_name.clone());
+                self.events.push(Event::PeerAuthenticated { peer, common_name, path: *session.path() });
+                if self.config.pull {
+                    self.pull.begin(now);
+                    session.send_message("PUSH_REQUEST");
+                    self.state = State::Pull { until: now + self.config.session.hand_window };
+                } else {
+                    self.configure(now, TunnelSettings::default())?;
+                }
+            }
+            SessionEvent::Active { renegotiation: true } => {
+                if let Some(negotiated) = session.negotiated().copied() {
+                    let key_id = session.make_keys(now, negotiated)?.get();
+                    if session.wants_attach() {
+                        self.events.push(Event::AttachRequested { peer });
+                    }
+                    self.events.push(Event::Rekeyed { peer, key_id });
+                }
+            }
+            SessionEvent::Message(text) => return self.message(now, &text),
+            SessionEvent::Failed(reason) => return Err(reason),
+            SessionEvent::ClientHello(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Ends the session. A client tries again after a pause, unless the reason is final.
+    fn close(&mut self, now: Instant, reason: CloseReason) {
+        let was_up = matches!(self.state, State::Up | State::Leaving { .. });
+        if let Some(session) = self.session.take() {
+            if session.path().transport == Transport::Tcp {
+                self.events.push(Event::LinkClosed { link: session.path().link });
+            }
+            self.farewell = Some(session);
+        }
+        self.settings = None;
+        self.state = if reason.is_final() {
+            State::Idle
+        } else {
+            State::Paused { until: now + self.remotes.after_failure(was_up) }
+        };
+        self.events.push(Event::Closed { peer: PeerId::SERVER, reason });
+    }
+}
+
+impl core::fmt::Debug for Client {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Client").field("state", &self.state).finish_non_exhaustive()
+    }
+}

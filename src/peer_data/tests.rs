@@ -4,6 +4,7 @@ use std::thread;
 use proptest::prelude::*;
 
 use super::*;
+use crate::packet::Verdict;
 use crate::data::{OCC_EXIT, OCC_REPLY, PING};
 use crate::path::LinkId;
 
@@ -108,7 +109,7 @@ proptest! {
     #[test]
     fn what_is_sealed_opens_at_the_other_end(
         len in 20_usize..1600,
-        role in prop::sample::select(vec![Role::Client, Role::Server]),
+        role in prop::sample::select(alloc::vec![Role::Client, Role::Server]),
     ) {
         for cipher in Cipher::DEFAULT_LIST {
             for framing in [Framing::None, Framing::Lzo, Framing::Stub, Framing::StubV2] {

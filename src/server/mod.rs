@@ -1,1 +1,520 @@
 //! The accepting side.
+//!
+//! Owns all sessions with clients, the address pool, and which inner address is whose. Opens no socket and reads no
+//! file; who may connect beyond what certificates say is asked of the host ([`Event::AuthRequested`]).
+
+mod accept;
+mod admit;
+mod peers;
+mod pool;
+mod settings;
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
+
+use crate::algorithm::{Cipher, Role};
+use crate::buffer::PacketBuf;
+use crate::config::{Lease, ServerConfig};
+use crate::error::{Error, UsageError};
+use crate::event::{CloseReason, Event, EventQueue};
+use crate::host::{Environment, Host};
+use crate::limits::Limits;
+use crate::log::trace;
+use crate::packet::{Batch, Outcome, Packet, Port, Verdict};
+use crate::path::{LinkId, Path, Transport};
+use crate::peer::PeerId;
+use crate::data::Special;
+use crate::peer_data::{Opened, Payload, PeerData};
+use crate::reason::{DropCounters, DropReason};
+use crate::session::{Shared, breaks_link, take_packet};
+use crate::time::{Deadline, Instant, UnixTime};
+use crate::tls::TlsContext;
+use crate::wire::ip::IpHeader;
+use crate::wire::opcode::parse_first_byte;
+use crate::wire::{ControlHeader, DataHeader, WirePeerId};
+use crate::wrap::{Cookie, InitialRateLimit, WrapKeys};
+
+use peers::{Peers, Stage};
+use pool::Pool;
+
+/// How long a session that is over still acknowledges, so that its last packets begin no new one.
+const SCHEDULED_EXIT: Duration = Duration::from_secs(5);
+/// How long a server that shuts down waits for its notices to be acknowledged.
+const SHUTDOWN_NOTICE: Duration = Duration::from_secs(2);
+
+/// An OpenVPN server, sans-IO. [`crate`]'s documentation has the run loop.
+pub struct Server {
+    config: ServerConfig,
+    shared: Arc<Shared>,
+    env: Environment,
+    cookie: Cookie,
+    initial_rate: InitialRateLimit,
+    /// TCP connections, each with the session that it carries.
+    links: BTreeMap<LinkId, Path>,
+    peers: Peers,
+    pool: Pool,
+    /// Whose an inner address is.
+    routes: BTreeMap<IpAddr, usize>,
+    events: EventQueue,
+    drops: DropCounters,
+    requests: u64,
+}
+
+/// The host's answer to [`Event::AuthRequested`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthDecision {
+    /// It is who it says.
+    Accept,
+    /// It is not; `reason` is told to the client, and may be empty.
+    Refuse {
+        /// One sentence for the client's user.
+        reason: String,
+    },
+}
+
+/// A connected client.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PeerInfo<'a> {
+    /// Its handle.
+    pub peer: PeerId,
+    /// The common name of its certificate, or the user name with `username-as-common-name`.
+    pub common_name: Option<&'a str>,
+    /// The user name of its login.
+    pub username: Option<&'a str>,
+    /// Where it is.
+    pub path: Path,
+    /// Its inner IPv4 address.
+    pub ipv4: Option<Ipv4Addr>,
+    /// Its inner IPv6 address.
+    pub ipv6: Option<Ipv6Addr>,
+    /// Since when it has been connected.
+    pub connected_since: UnixTime,
+    /// Its data channel cipher.
+    pub cipher: Option<Cipher>,
+    /// Its data state, unless a worker has it: counters.
+    pub data: Option<&'a PeerData>,
+}
+
+impl Server {
+    /// A server with the limits of [`Limits::SERVER`].
+    pub fn new(config: ServerConfig, host: Host, now: Instant) -> Result<Self, Error> {
+        Self::with_limits(config, host, Limits::SERVER, now)
+    }
+
+    /// The same, with limits of the caller's choice.
+    pub fn with_limits(config: ServerConfig, host: Host, limits: Limits, now: Instant) -> Result<Self, Error> {
+        let wrap = WrapKeys::new(Role::Server, &config.session.wrap, config.session.auth)?;
+        let tls = TlsContext::new(Role::Server, &config.session.tls, host.crypto)?;
+        let mut events = EventQueue::new(limits.events);
+        for warning in tls.warnings() {
+            events.notice(PeerId::NONE, warning.to_string());
+        }
+        let mut env = Environment::new(host.entropy, now, host.unix_time);
+        Ok(Self {
+            shared: Arc::new(Shared { role: Role::Server, config: config.session.clone(), tls, wrap, limits }),
+            cookie: Cookie::new(env.random()),
+            initial_rate: InitialRateLimit::new(config.connect_freq_initial),
+            env,
+            links: BTreeMap::new(),
+            peers: Peers::new(limits.sessions),
+            pool: Pool::new(&config),
+            routes: BTreeMap::new(),
+            events,
+            drops: DropCounters::default(),
+            requests: 0,
+            config,
+        })
+    }
+
+    // ---- commands ----
+
+    /// A TCP connection was accepted; `path.link` names it from now on.
+    pub fn link_opened(&mut self, _now: Instant, path: Path) {
+        self.links.insert(path.link, path);
+    }
+
+    /// A TCP connection has ended.
+    pub fn link_closed(&mut self, now: Instant, link: LinkId) {
+        self.links.remove(&link);
+        let of_link: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.session.path().link == link).map(|(i, _)| i).collect();
+        for index in of_link {
+            self.end(now, index, CloseReason::LinkClosed, None);
+        }
+    }
+
+    /// Ends a client's session; `notice` (`RESTART`, `HALT`, ...) is sent to it first, if it is not empty.
+    pub fn disconnect(&mut self, now: Instant, peer: PeerId, notice: &str) -> Result<(), Error> {
+        let found = self.peers.by_id(peer).ok_or(UsageError::NoSuchPeer)?;
+        if !notice.is_empty() {
+            found.session.send_message(notice);
+        }
+        self.leave(now, peer.index(), CloseReason::Requested);
+        Ok(())
+    }
+
+    /// Ends all sessions. Clients on UDP are told if `explicit-exit-notify` says so. The server is done when
+    /// [`is_idle`](Self::is_idle) says so, at the latest after two seconds.
+    pub fn shutdown(&mut self, now: Instant) {
+        let notice = match self.shared.config.explicit_exit_notify {
+            None | Some(0) => None,
+            Some(1) => Some("RESTART"),
+            Some(_) => Some("RESTART,[N]"),
+        };
+        for index in self.peers.indices() {
+            let Some(peer) = self.peers.get_mut(index) else { continue };
+            match notice {
+                Some(notice) if peer.is_connected() && peer.session.path().transport == Transport::Udp => {
+                    peer.session.send_message(notice);
+                    let until = now + SHUTDOWN_NOTICE;
+                    self.end(now, index, CloseReason::Requested, Some((until, false)));
+                }
+                _ => self.end(now, index, CloseReason::Requested, None),
+            }
+        }
+    }
+
+    /// Asks a client for new data keys.
+    pub fn renegotiate(&mut self, now: Instant, peer: PeerId) -> Result<(), Error> {
+        let found = self.peers.by_id(peer).ok_or(UsageError::NoSuchPeer)?;
+        found.session.renegotiate(&mut self.env, now);
+        self.drain(now, peer.index());
+        Ok(())
+    }
+
+    /// Corrects the wall clock.
+    pub fn set_wall_clock(&mut self, now: Instant, unix: UnixTime) {
+        self.env.set_clock(now, unix);
+    }
+
+    /// Hands out a client's data state, so that another thread can seal and open for it. Packets of that client that
+    /// come here meanwhile are dropped with [`DropReason::Detached`].
+    pub fn detach(&mut self, _now: Instant, peer: PeerId) -> Option<Box<PeerData>> {
+        self.peers.by_id(peer).filter(|peer| peer.is_connected())?.session.detach()
+    }
+
+    /// Takes a data state back, and brings it up to date. That of a client that has gone is discarded.
+    pub fn attach(&mut self, now: Instant, mut data: Box<PeerData>) {
+        self.drops.merge(&data.take_drops());
+        let id = data.peer();
+        if let Some(peer) = self.peers.by_id(id) {
+            peer.session.attach(now, data);
+            self.drain(now, id.index());
+        }
+    }
+
+    // ---- input ----
+
+    /// Outer packets from the host's UDP sockets.
+    pub fn handle_datagrams(&mut self, now: Instant, batch: &mut Batch<'_>) {
+        batch.process(|packet, buf| self.counted(|server| server.datagram(now, &packet.path, buf)));
+    }
+
+    /// Bytes from a TCP link. Takes at most one packet off their front and answers how many bytes it used; `out`
+    /// says what became of the packet, its offsets counted from `bytes`. 0 means that the packet is not yet whole.
+    pub fn handle_stream(&mut self, now: Instant, link: LinkId, bytes: &mut [u8], out: &mut Packet) -> usize {
+        *out = Packet { cookie: out.cookie, ..Packet::default() };
+        out.settle(Ok(Outcome::Consumed));
+        let Some(path) = self.links.get(&link).copied() else {
+            out.settle(Err(DropReason::UnknownPeer));
+            return bytes.len();
+        };
+        let used = take_packet(bytes, out, |buf| self.counted(|server| server.datagram(now, &path, buf)));
+        if out.verdict == Verdict::Drop
+            && let Some(what) = breaks_link(out.reason)
+        {
+            self.break_link(now, link, what);
+        }
+        used
+    }
+
+    /// Inner packets from the host, to be sealed for whoever has their destination.
+    pub fn handle_tunnel_packets(&mut self, now: Instant, _from: Port, batch: &mut Batch<'_>) {
+        batch.process(|_, buf| self.counted(|server| server.tunnel_packet(now, buf)));
+    }
+
+    /// Time has passed: call it at [`next_timeout`](Self::next_timeout), or at any time.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for index in self.peers.due(now) {
+            if let Some(peer) = self.peers.get_mut(index) {
+                peer.session.handle_timeout(&mut self.env, now);
+            }
+            self.check_auth_deadline(now, index);
+            self.drain(now, index);
+        }
+    }
+
+    // ---- output ----
+
+    /// Fills the batch, all of whose descriptors are free slots, with what the engine itself wants to send.
+    pub fn poll_transmits(&mut self, now: Instant, batch: &mut Batch<'_>) {
+        batch.fill(|buf| {
+            while let Some(index) = self.peers.first_ready() {
+                if let Some(peer) = self.peers.get_mut(index)
+                    && peer.session.poll_transmit(&self.env, now, buf)?
+                {
+                    return Ok(Some(*peer.session.path()));
+                }
+                self.peers.settled(index);
+            }
+            Ok(None)
+        });
+    }
+
+    /// The next thing that the host is told or asked.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) must be called, and why.
+    pub fn next_timeout(&self) -> Option<Deadline> {
+        self.peers.next_timeout()
+    }
+
+    // ---- getters ----
+
+    /// The connected clients.
+    pub fn peers(&self) -> impl Iterator<Item = PeerInfo<'_>> {
+        self.peers.iter().filter(|(_, peer)| peer.is_connected()).map(|(_, peer)| PeerInfo {
+            peer: peer.id,
+            common_name: peer.identity.common_name.as_deref(),
+            username: peer.identity.username.as_deref(),
+            path: *peer.session.path(),
+            ipv4: peer.number.and_then(|number| self.pool.ipv4(number)).map(|(address, _)| address),
+            ipv6: peer.number.and_then(|number| self.pool.ipv6(number)),
+            connected_since: peer.connected_since,
+            cipher: peer.session.negotiated().map(|negotiated| negotiated.cipher),
+            data: peer.session.data(),
+        })
+    }
+
+    /// Whose addresses are kept, for `ifconfig-pool-persist`.
+    pub fn leases(&self) -> Vec<Lease> {
+        self.pool.leases()
+    }
+
+    /// The server's own inner IPv4 address.
+    pub fn ipv4(&self) -> Option<Ipv4Addr> {
+        settings::local_ipv4(&self.config)
+    }
+
+    /// The server's own inner IPv6 address.
+    pub fn ipv6(&self) -> Option<Ipv6Addr> {
+        settings::local_ipv6(&self.config)
+    }
+
+    /// Whether there is no session left, not even one that still acknowledges.
+    pub fn is_idle(&self) -> bool {
+        self.peers.is_empty()
+    }
+
+    /// How many packets were dropped, and why.
+    pub fn drops(&self) -> &DropCounters {
+        &self.drops
+    }
+
+    // ---- private ----
+
+    fn counted<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, DropReason>) -> Result<T, DropReason> {
+        f(self).inspect_err(|&reason| {
+            trace!("dropped: {reason}");
+            self.drops.count(reason);
+        })
+    }
+
+    fn datagram(&mut self, now: Instant, path: &Path, buf: &mut PacketBuf<'_>) -> Result<Outcome, DropReason> {
+        let (opcode, _) = parse_first_byte(*buf.payload().first().ok_or(DropReason::Truncated)?)?;
+        if opcode.is_data() {
+            return self.data_packet(now, path, buf);
+        }
+        let header = ControlHeader::parse(buf.payload())?;
+        let Some(index) = self.peers.by_session(path, header.session_id) else {
+            return self.first_packet(now, path, buf);
+        };
+        let peer = self.peers.get_mut(index).ok_or(DropReason::UnknownPeer)?;
+        peer.session.handle_wrapped(&mut self.env, now, buf.payload_mut())?;
+        self.drain(now, index);
+        Ok(Outcome::Consumed)
+    }
+
+    fn data_packet(&mut self, now: Instant, path: &Path, buf: &mut PacketBuf<'_>) -> Result<Outcome, DropReason> {
+        let header = DataHeader::parse(buf.payload())?;
+        let index = match header.peer_id.filter(|&id| id != WirePeerId::DISABLED) {
+            Some(id) => id.get() as usize,
+            None => self.peers.connected_at(path).ok_or(DropReason::UnknownPeer)?,
+        };
+        let peer = self.peers.get_mut(index).ok_or(DropReason::UnknownPeer)?;
+        if !peer.is_connected() {
+            return Err(DropReason::NotConnected);
+        }
+        let id = peer.id;
+        let data = peer.session.data_mut().ok_or(DropReason::Detached)?;
+        let Opened { payload, floated } = data.open_one(now, buf, path)?;
+        if floated {
+            self.float(now, index, path)?;
+        }
+        self.check_usage(now, index);
+        match payload {
+            Payload::Packet => self.forward(now, id, buf),
+            Payload::Special(Special::Exit) => {
+                self.end(now, index, CloseReason::RemoteExit, None);
+                Ok(Outcome::Consumed)
+            }
+            Payload::Special(Special::OccRequest) => {
+                if let Some(peer) = self.peers.get_mut(index) {
+                    peer.session.answer_occ();
+                    self.peers.touch(index);
+                }
+                Ok(Outcome::Consumed)
+            }
+            Payload::Special(Special::Ping | Special::Occ) => Ok(Outcome::Consumed),
+        }
+    }
+
+    /// A client's inner packet goes to another client, if that is allowed, or to the host.
+    fn forward(&mut self, now: Instant, from: PeerId, buf: &mut PacketBuf<'_>) -> Result<Outcome, DropReason> {
+        if self.config.client_to_client
+            && let Some(to) = IpHeader::parse(buf.payload()).and_then(|header| self.routes.get(&header.destination).copied())
+        {
+            return self.seal(now, to, buf);
+        }
+        Ok(Outcome::Deliver(Port::Host, from))
+    }
+
+    fn tunnel_packet(&mut self, now: Instant, buf: &mut PacketBuf<'_>) -> Result<Outcome, DropReason> {
+        let IpHeader { destination, .. } = IpHeader::parse(buf.payload()).ok_or(DropReason::BadInnerPacket)?;
+        match self.routes.get(&destination).copied() {
+            Some(index) => self.seal(now, index, buf),
+            None if destination.is_multicast() || self.is_broadcast(destination) => Err(DropReason::Multicast),
+            None => Err(DropReason::NoRoute),
+        }
+    }
+
+    fn seal(&mut self, now: Instant, index: usize, buf: &mut PacketBuf<'_>) -> Result<Outcome, DropReason> {
+        let peer = self.peers.get_mut(index).ok_or(DropReason::NoRoute)?;
+        let path = *peer.session.path();
+        peer.session.data_mut().ok_or(DropReason::Detached)?.seal_one(now, buf)?;
+        self.check_usage(now, index);
+        Ok(Outcome::Transmit(path))
+    }
+
+    fn is_broadcast(&self, address: IpAddr) -> bool {
+        match (address, self.config.network) {
+            (IpAddr::V4(address), Some(network)) => address.is_broadcast() || address == network.broadcast(),
+            (IpAddr::V4(address), None) => address.is_broadcast(),
+            (IpAddr::V6(_), _) => false,
+        }
+    }
+
+    /// The client has moved to `path`, as an authentic and fresh packet shows. If another session has that address,
+    /// it must be the same client's, and ends.
+    fn float(&mut self, now: Instant, index: usize, path: &Path) -> Result<(), DropReason> {
+        let Some(peer) = self.peers.get(index) else { return Ok(()) };
+        if let Some(other) = self.peers.connected_at(path).filter(|&other| other != index) {
+            if self.peers.get(other).is_none_or(|other| other.identity != peer.identity) {
+                return Err(DropReason::WrongAddress);
+            }
+            self.end(now, other, CloseReason::TakenOver, None);
+        }
+        let Some(id) = self.peers.get(index).map(|peer| peer.id) else { return Ok(()) };
+        self.peers.float(index, *path);
+        self.events.push(Event::Floated { peer: id, path: *path });
+        Ok(())
+    }
+
+    fn check_usage(&mut self, now: Instant, index: usize) {
+        let Some(peer) = self.peers.get_mut(index) else { return };
+        if peer.session.wants_renegotiation() {
+            peer.session.renegotiate(&mut self.env, now);
+            self.drain(now, index);
+        }
+    }
+
+    /// Acts on what a session has to tell, and notes its deadlines.
+    fn drain(&mut self, now: Instant, index: usize) {
+        while let Some(event) = self.peers.get_mut(index).and_then(|peer| peer.session.poll_event()) {
+            self.session_event(now, index, event);
+        }
+        if let Some(peer) = self.peers.get(index)
+            && let Stage::Leaving { until, keep } = peer.stage
+            && (until <= now || (!keep && peer.session.is_flushed()))
+        {
+            self.forget(index);
+        }
+        self.peers.touch(index);
+    }
+
+    // ---- how a session ends ----
+
+    /// Ends a session that failed; what it still has to send (an alert) goes out.
+    fn close(&mut self, now: Instant, index: usize, reason: CloseReason) {
+        self.end(now, index, reason, Some((now + SCHEDULED_EXIT, true)));
+    }
+
+    /// Ends a session after a last message, as soon as that is acknowledged.
+    fn leave(&mut self, now: Instant, index: usize, reason: CloseReason) {
+        self.end(now, index, reason, Some((now + SCHEDULED_EXIT, false)));
+    }
+
+    /// Ends a session whose client has left; it goes on to acknowledge, so that nothing of it begins a new one.
+    fn leave_quietly(&mut self, now: Instant, index: usize, reason: CloseReason) {
+        self.end(now, index, reason, Some((now + SCHEDULED_EXIT, true)));
+    }
+
+    /// Takes everything from a client and tells the host. `linger` says until when its session is kept to send and
+    /// acknowledge, and whether for all that time.
+    fn end(&mut self, _now: Instant, index: usize, reason: CloseReason, linger: Option<(Instant, bool)>) {
+        let Some(peer) = self.peers.get_mut(index) else { return };
+        if !matches!(peer.stage, Stage::Leaving { .. }) {
+            let id = peer.id;
+            if let Some(number) = peer.number.take() {
+                for address in [
+                    self.pool.ipv4(number).map(|(address, _)| IpAddr::V4(address)),
+                    self.pool.ipv6(number).map(IpAddr::V6),
+                ] {
+                    address.map(|address| self.routes.remove(&address));
+                }
+                self.pool.release(number);
+            }
+            self.events.push(Event::Closed { peer: id, reason });
+        }
+        match linger {
+            // A session that was ending already keeps its time (CVE-2024-28882: repeating EXIT must not renew it).
+            Some(_) if matches!(peer.stage, Stage::Leaving { .. }) => {}
+            Some((until, keep)) => {
+                peer.stage = Stage::Leaving { until, keep };
+                self.peers.touch(index);
+            }
+            None => self.forget(index),
+        }
+    }
+
+    fn forget(&mut self, index: usize) {
+        let Some(peer) = self.peers.remove(index) else { return };
+        let path = *peer.session.path();
+        if path.transport == Transport::Tcp && self.links.remove(&path.link).is_some() {
+            self.events.push(Event::LinkClosed { link: path.link });
+        }
+    }
+
+    fn break_link(&mut self, now: Instant, link: LinkId, what: &'static str) {
+        let of_link: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.session.path().link == link).map(|(i, _)| i).collect();
+        for index in of_link {
+            self.end(now, index, CloseReason::LinkBroken(what), None);
+        }
+        if self.links.remove(&link).is_some() {
+            self.events.push(Event::LinkClosed { link });
+        }
+    }
+}
+
+impl core::fmt::Debug for Server {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Server").field("links", &self.links.len()).finish_non_exhaustive()
+    }
+}

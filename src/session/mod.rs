@@ -1,1 +1,523 @@
-//! One session with one remote end: control and data channel, and all their clocks.
+//! One session with one remote end: the hub where control channel, data channel and clocks meet.
+//!
+//! Owns the session ids, the wrapping of control packets, the present key negotiation (and the one before it, while
+//! its last acknowledgements are under way), and the peer's data state unless a worker has it. Knows nothing of what
+//! is pushed or pulled, of addresses inside, or of other peers: [`Client`](crate::Client) and
+//! [`Server`](crate::Server) drain its [`SessionEvent`]s and decide.
+
+mod exchange;
+mod link;
+mod negotiation;
+mod timers;
+mod transmit;
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use zeroize::Zeroizing;
+
+use crate::algorithm::{Cipher, Role};
+use crate::config::{Credentials, SessionConfig};
+use crate::crypto::KeyBlock;
+use crate::event::CloseReason;
+use crate::host::Environment;
+use crate::limits::Limits;
+use crate::path::Path;
+use crate::peer::PeerId;
+use crate::peer_data::PeerData;
+use crate::reason::DropReason;
+use crate::time::Instant;
+use crate::tls::{PeerCertificate, TlsContext, TlsProtocol};
+use crate::wire::message::split_messages;
+use crate::wire::{ControlHeader, ControlPacket, KeyId, Opcode, PeerInfo, SessionId};
+use crate::wrap::{ControlWrap, PacketStamp, WrapKeys};
+
+use exchange::KeyExchange;
+
+pub(crate) use link::{breaks_link, take_packet};
+pub(crate) use negotiation::{Negotiated, choose_cipher};
+
+/// What all sessions of an engine share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) role: Role,
+    pub(crate) config: SessionConfig,
+    pub(crate) tls: TlsContext,
+    pub(crate) wrap: WrapKeys,
+    pub(crate) limits: Limits,
+}
+
+/// What a session tells its owner, in order.
+#[derive(Debug)]
+pub(crate) enum SessionEvent {
+    /// TLS is established.
+    HandshakeCompleted { protocol: TlsProtocol, renegotiation: bool },
+    /// Server: the client's half of the key exchange, with what it says of itself.
+    ClientHello(Box<ClientHello>),
+    /// Both halves of the key exchange are delivered. Data keys may be made, once the peer is also entitled to them.
+    Active { renegotiation: bool },
+    /// A control message.
+    Message(String),
+    /// The session cannot go on.
+    Failed(CloseReason),
+}
+
+/// What a client says in its key exchange.
+#[derive(Debug)]
+pub(crate) struct ClientHello {
+    pub(crate) credentials: Option<Credentials>,
+    pub(crate) peer_info: PeerInfo,
+    pub(crate) options: String,
+}
+
+/// Key negotiation over one control channel.
+struct Negotiation {
+    channel: crate::control::ControlChannel,
+    exchange: KeyExchange,
+    started: Instant,
+    /// The handshake was reported.
+    handshake_reported: bool,
+    /// When both halves of the key exchange were delivered.
+    active_since: Option<Instant>,
+    /// Data keys were made of it.
+    keys_made: bool,
+}
+
+/// A key made while a worker had the data state.
+struct PendingKey {
+    key_id: KeyId,
+    cipher: Cipher,
+    block: KeyBlock,
+    use_by: Instant,
+}
+
+/// One session with one remote end.
+pub(crate) struct Session {
+    shared: Arc<Shared>,
+    path: Path,
+    local_id: SessionId,
+    remote_id: Option<SessionId>,
+    wrap: ControlWrap,
+    current: Negotiation,
+    /// The negotiation before, kept to acknowledge its last packets until `current` is active.
+    previous: Option<Negotiation>,
+    negotiated: Option<Negotiated>,
+    credentials: Option<Credentials>,
+    local_info: Arc<str>,
+    /// The other end's options string.
+    remote_options: String,
+    data: Option<Box<PeerData>>,
+    pending_keys: Vec<PendingKey>,
+    /// Records that wait for the present key exchange to end.
+    messages: VecDeque<Zeroizing<Vec<u8>>>,
+    events: VecDeque<SessionEvent>,
+    timers: timers::Timers,
+    occ_reply: bool,
+    failed: bool,
+}
+
+impl Session {
+    /// A client's session: begins with a hard reset.
+    pub(crate) fn connect(
+        shared: Arc<Shared>,
+        env: &mut Environment,
+        now: Instant,
+        path: Path,
+        credentials: Option<Credentials>,
+        local_info: Arc<str>,
+    ) -> Result<Self, CloseReason> {
+        let wrap = ControlWrap::new(shared.wrap.clone(), shared.config.replay_window);
+        let local_id = new_session_id(env);
+        let reset = Some(Opcode::ControlHardResetClientV2);
+        Self::new(shared, env, now, PeerId::SERVER, path, wrap, (local_id, None), reset, credentials, local_info)
+    }
+
+    /// A server's session with a client whose address is proven: by its TCP connection (`cookie` is `None`), or by
+    /// the cookie that it sent back, which is our session id and ends the exchange of resets.
+    pub(crate) fn accept(
+        shared: Arc<Shared>,
+        env: &mut Environment,
+        now: Instant,
+        peer: PeerId,
+        path: Path,
+        remote_id: SessionId,
+        cookie: Option<SessionId>,
+    ) -> Result<Self, CloseReason> {
+        let (keys, window) = (shared.wrap.clone(), shared.config.replay_window);
+        let (wrap, local_id, reset) = match cookie {
+            Some(cookie) => (ControlWrap::new_after_cookie(keys, window), cookie, None),
+            None => (ControlWrap::new(keys, window), new_session_id(env), Some(Opcode::ControlHardResetServerV2)),
+        };
+        let ids = (local_id, Some(remote_id));
+        Self::new(shared, env, now, peer, path, wrap, ids, reset, None, Arc::from(""))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the one place where a session is put together")]
+    fn new(
+        shared: Arc<Shared>,
+        env: &mut Environment,
+        now: Instant,
+        peer: PeerId,
+        path: Path,
+        wrap: ControlWrap,
+        (local_id, remote_id): (SessionId, Option<SessionId>),
+        reset: Option<Opcode>,
+        credentials: Option<Credentials>,
+        local_info: Arc<str>,
+    ) -> Result<Self, CloseReason> {
+        let current = Negotiation::begin(&shared, env, now, KeyId::INITIAL, reset)?;
+        let data = Box::new(PeerData::new(now, peer, shared.role, path, &shared.config));
+        let timers = timers::Timers::new(&shared.config);
+        let mut session = Self {
+            shared,
+            path,
+            local_id,
+            remote_id,
+            wrap,
+            current,
+            previous: None,
+            negotiated: None,
+            credentials,
+            local_info,
+            remote_options: String::new(),
+            data: Some(data),
+            pending_keys: Vec::new(),
+            messages: VecDeque::new(),
+            events: VecDeque::new(),
+            timers,
+            occ_reply: false,
+            failed: false,
+        };
+        session.client_hello()?;
+        Ok(session)
+    }
+
+    // ---- input ----
+
+    /// Takes in a wrapped control packet that claims to be of this session.
+    pub(crate) fn handle_wrapped(
+        &mut self,
+        env: &mut Environment,
+        now: Instant,
+        packet: &mut [u8],
+    ) -> Result<(), DropReason> {
+        let (header, inner) = self.wrap.open(now, packet)?;
+        self.handle_control(env, now, header, inner)
+    }
+
+    /// Takes in an unwrapped control packet: its header, and the part below the wrapping.
+    pub(crate) fn handle_control(
+        &mut self,
+        env: &mut Environment,
+        now: Instant,
+        header: ControlHeader,
+        inner: &[u8],
+    ) -> Result<(), DropReason> {
+        let packet = ControlPacket::parse(header.opcode, inner)?;
+        self.check_ids(&header, &packet)?;
+        if header.opcode == Opcode::ControlSoftResetV1 {
+            self.handle_soft_reset(env, now, header.key_id, &packet)?;
+        }
+        let is_current = header.key_id == self.current.channel.key_id();
+        let negotiation = if is_current {
+            &mut self.current
+        } else {
+            self.previous.as_mut().filter(|previous| previous.channel.key_id() == header.key_id).ok_or(DropReason::WrongKeyId)?
+        };
+        let result = negotiation.channel.handle_packet(now, &packet)?;
+        if let Some(data) = &mut self.data {
+            data.note_received(now);
+        }
+        match result {
+            Ok(()) if is_current => self.advance(now),
+            Ok(()) => {}
+            Err(error) if is_current => self.fail(CloseReason::Tls(error.to_string())),
+            Err(error) => crate::log::debug!("a replaced negotiation failed: {error}"),
+        }
+        Ok(())
+    }
+
+    /// Takes in the packet that began the session, which was unwrapped to find out that it may.
+    pub(crate) fn handle_opened(
+        &mut self,
+        env: &mut Environment,
+        now: Instant,
+        stamp: Option<PacketStamp>,
+        header: ControlHeader,
+        inner: &[u8],
+    ) -> Result<(), DropReason> {
+        self.wrap.accept_opened(now, stamp)?;
+        self.handle_control(env, now, header, inner)
+    }
+
+    fn check_ids(&mut self, header: &ControlHeader, packet: &ControlPacket<'_>) -> Result<(), DropReason> {
+        let (ours, theirs) = match self.shared.role {
+            Role::Client => (Opcode::ControlHardResetClientV2, Opcode::ControlHardResetServerV2),
+            Role::Server => (Opcode::ControlHardResetServerV2, Opcode::ControlHardResetClientV2),
+        };
+        match header.opcode {
+            Opcode::HardResetClientV3 | Opcode::ControlWkcV1 => return Err(DropReason::Unsupported),
+            opcode if opcode == ours => return Err(DropReason::WrongRole),
+            opcode if opcode == theirs && packet.message_id != Some(0) => return Err(DropReason::MalformedControl),
+            _ => {}
+        }
+        if packet.remote_session_id.is_some_and(|id| id != self.local_id) {
+            return Err(DropReason::WrongSession);
+        }
+        match self.remote_id {
+            Some(id) if id == header.session_id => Ok(()),
+            Some(_) => Err(DropReason::WrongSession),
+            None if header.opcode == theirs && header.session_id.is_defined() => {
+                self.remote_id = Some(header.session_id);
+                Ok(())
+            }
+            None => Err(DropReason::WrongSession),
+        }
+    }
+
+    /// The peer begins a renegotiation, or answers ours, or both began at once: then they merge, for both ends use
+    /// the same next key id.
+    fn handle_soft_reset(
+        &mut self,
+        env: &mut Environment,
+        now: Instant,
+        key_id: KeyId,
+        packet: &ControlPacket<'_>,
+    ) -> Result<(), DropReason> {
+        if key_id != self.current.channel.key_id().next() || packet.message_id != Some(0) {
+            return Ok(());
+        }
+        if !self.current.keys_made {
+            return Err(DropReason::WrongKeyId); // it will come again when we are ready
+        }
+        self.begin_renegotiation(env, now);
+        Ok(())
+    }
+
+    /// Goes on with the key exchange as far as what has arrived permits.
+    fn advance(&mut self, now: Instant) {
+        if !self.current.handshake_reported && !self.current.channel.tls().is_handshaking() {
+            self.current.handshake_reported = true;
+            if let Some(protocol) = self.current.channel.tls().protocol() {
+                self.events.push_back(SessionEvent::HandshakeCompleted { protocol, renegotiation: self.is_renegotiating() });
+            }
+        }
+        while let Some(record) = self.current.channel.read() {
+            if self.current.exchange.is_complete() {
+                for message in split_messages(&record) {
+                    match message {
+                        Ok(text) => self.events.push_back(SessionEvent::Message(text.to_string())),
+                        Err(reason) => crate::log::debug!("a control message was dropped: {reason}"),
+                    }
+                }
+            } else if let Err(reason) = self.key_method_received(&record) {
+                return self.fail(reason);
+            }
+        }
+        if self.current.exchange.is_complete() {
+            self.flush_messages();
+            if self.current.active_since.is_none() && self.current.channel.is_flushed() {
+                self.current.active_since = Some(now);
+                self.previous = None;
+                let renegotiation = self.is_renegotiating();
+                self.events.push_back(SessionEvent::Active { renegotiation });
+            }
+        }
+    }
+
+    // ---- commands ----
+
+    /// Sends a control message as one NUL-terminated record, once the key exchange permits.
+    pub(crate) fn send_message(&mut self, text: &str) {
+        let mut record = Zeroizing::new(Vec::with_capacity(text.len() + 1));
+        record.extend_from_slice(text.as_bytes());
+        record.push(0);
+        let queued: usize = self.messages.iter().map(|message| message.len()).sum();
+        if queued + record.len() > self.shared.limits.control_queue {
+            return self.fail(CloseReason::Limit("queued control messages"));
+        }
+        self.messages.push_back(record);
+        self.flush_messages();
+    }
+
+    /// Renegotiations log in with this password from now on (`auth-token`).
+    pub(crate) fn set_password(&mut self, password: &str) {
+        if let Some(credentials) = &mut self.credentials {
+            credentials.password = Zeroizing::new(password.to_string());
+        }
+    }
+
+    /// Begins a renegotiation, unless one is under way.
+    pub(crate) fn renegotiate(&mut self, env: &mut Environment, now: Instant) {
+        if self.current.keys_made && !self.failed {
+            self.begin_renegotiation(env, now);
+        }
+    }
+
+    /// Makes data keys of the present negotiation and puts them to use.
+    ///
+    /// Only for a peer that is entitled to them, and only after [`SessionEvent::Active`].
+    pub(crate) fn make_keys(&mut self, now: Instant, negotiated: Negotiated) -> Result<KeyId, CloseReason> {
+        let block = self.derive_keys(&negotiated)?;
+        let key_id = self.current.channel.key_id();
+        // The old key goes on sending until the peer surely has the new one (or shows that it has, by using it).
+        let half_life = self.shared.config.renegotiate.after.map(|after| after / 2);
+        let grace = half_life.map_or(self.shared.config.hand_window, |half| half.min(self.shared.config.hand_window));
+        let key = PendingKey { key_id, cipher: negotiated.cipher, block, use_by: self.current.started + grace };
+        self.negotiated = Some(negotiated);
+        self.current.keys_made = true;
+        match &mut self.data {
+            Some(data) => install(data, &key, now + self.shared.config.tran_window),
+            None => self.pending_keys.push(key),
+        }
+        Ok(key_id)
+    }
+
+    /// Hands out the data state for a worker.
+    pub(crate) fn detach(&mut self) -> Option<Box<PeerData>> {
+        self.data.take()
+    }
+
+    /// Takes the data state back, and brings it up to date.
+    pub(crate) fn attach(&mut self, now: Instant, mut data: Box<PeerData>) {
+        for key in self.pending_keys.drain(..) {
+            install(&mut data, &key, now + self.shared.config.tran_window);
+        }
+        self.data = Some(data);
+    }
+
+    /// The peer is at another address from now on.
+    pub(crate) fn float(&mut self, path: Path) {
+        self.path = path;
+        if let Some(data) = &mut self.data {
+            data.set_path(path);
+        }
+    }
+
+    // ---- output ----
+
+    pub(crate) fn poll_event(&mut self) -> Option<SessionEvent> {
+        self.events.pop_front()
+    }
+
+    // ---- getters ----
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn remote_id(&self) -> Option<SessionId> {
+        self.remote_id
+    }
+
+    pub(crate) fn certificate(&self) -> Option<&PeerCertificate> {
+        self.current.channel.tls().peer_certificate()
+    }
+
+    pub(crate) fn remote_options(&self) -> &str {
+        &self.remote_options
+    }
+
+    pub(crate) fn negotiated(&self) -> Option<&Negotiated> {
+        self.negotiated.as_ref()
+    }
+
+    pub(crate) fn data(&self) -> Option<&PeerData> {
+        self.data.as_deref()
+    }
+
+    pub(crate) fn data_mut(&mut self) -> Option<&mut PeerData> {
+        self.data.as_deref_mut()
+    }
+
+    /// Keys wait for the data state to come back from its worker.
+    pub(crate) fn wants_attach(&self) -> bool {
+        !self.pending_keys.is_empty()
+    }
+
+    pub(crate) fn is_renegotiating(&self) -> bool {
+        self.current.channel.key_id() != KeyId::INITIAL
+    }
+
+    /// Everything that was to be said has been said and acknowledged.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.messages.is_empty() && self.current.channel.is_flushed()
+    }
+
+    pub(crate) fn is_heard(&self) -> bool {
+        self.current.channel.is_heard() || self.is_renegotiating()
+    }
+
+    // ---- private ----
+
+    fn begin_renegotiation(&mut self, env: &mut Environment, now: Instant) {
+        let key_id = self.current.channel.key_id().next();
+        match Negotiation::begin(&self.shared, env, now, key_id, Some(Opcode::ControlSoftResetV1)) {
+            Ok(next) => {
+                self.previous = Some(core::mem::replace(&mut self.current, next));
+                if let Err(reason) = self.client_hello() {
+                    self.fail(reason);
+                }
+            }
+            Err(reason) => self.fail(reason),
+        }
+    }
+
+    fn flush_messages(&mut self) {
+        while self.current.exchange.is_complete()
+            && let Some(record) = self.messages.pop_front()
+        {
+            if let Err(error) = self.current.channel.write(&record) {
+                return self.fail(CloseReason::Tls(error.to_string()));
+            }
+        }
+    }
+
+    fn fail(&mut self, reason: CloseReason) {
+        if !self.failed {
+            self.failed = true;
+            self.events.push_back(SessionEvent::Failed(reason));
+        }
+    }
+}
+
+/// Adds a key to the data state; the ones before it live on until `must_die`.
+fn install(data: &mut PeerData, key: &PendingKey, must_die: Instant) {
+    data.install_key(key.key_id, key.cipher, &key.block, key.use_by);
+    data.retire_others(must_die);
+}
+
+fn new_session_id(env: &mut Environment) -> SessionId {
+    loop {
+        let id = SessionId::from_bytes(env.random());
+        if id.is_defined() {
+            return id;
+        }
+    }
+}
+
+impl Negotiation {
+    fn begin(
+        shared: &Shared,
+        env: &mut Environment,
+        now: Instant,
+        key_id: KeyId,
+        reset: Option<Opcode>,
+    ) -> Result<Self, CloseReason> {
+        let tls = shared
+            .tls
+            .connection(env.unix(now), shared.limits.tls_input)
+            .map_err(|error| CloseReason::Tls(error.to_string()))?;
+        Ok(Self {
+            channel: crate::control::ControlChannel::new(key_id, reset, tls, shared.config.tls_timeout),
+            exchange: KeyExchange::new(shared.role, env),
+            started: now,
+            handshake_reported: false,
+            active_since: None,
+            keys_made: false,
+        })
+    }
+}

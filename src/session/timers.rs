@@ -1,0 +1,98 @@
+//! The session's clocks: when something is due, and what is done then.
+
+use core::time::Duration;
+
+use super::Session;
+use crate::algorithm::Role;
+use crate::config::{PingTimeout, SessionConfig};
+use crate::event::CloseReason;
+use crate::host::Environment;
+use crate::time::{Deadline, Instant, TimerKind};
+
+/// What the session's deadlines are computed from; nothing here is armed or cancelled.
+pub(super) struct Timers {
+    ping_timeout: Option<PingTimeout>,
+    /// Pings and their timeout begin with the connection, not with the handshake.
+    connected: bool,
+}
+
+impl Timers {
+    pub(super) fn new(config: &SessionConfig) -> Self {
+        Self { ping_timeout: config.ping_timeout, connected: false }
+    }
+}
+
+impl Session {
+    /// From here on pings are sent, and silence is noticed.
+    pub(crate) fn start_keepalive(&mut self, now: Instant, ping: Option<Duration>, timeout: Option<PingTimeout>) {
+        self.timers.connected = true;
+        self.timers.ping_timeout = timeout;
+        if let Some(data) = self.data_mut() {
+            data.note_received(now);
+            data.set_ping(ping);
+        }
+    }
+
+    /// The earliest of the session's deadlines.
+    pub(crate) fn next_timeout(&self) -> Option<Deadline> {
+        if self.failed {
+            return None;
+        }
+        let deadline = |at: Option<Instant>, reason| at.map(|at| Deadline { at, reason });
+        let data = self.data();
+        [
+            deadline(self.current.channel.next_timeout(), TimerKind::Retransmit),
+            deadline(self.previous.as_ref().and_then(|previous| previous.channel.next_timeout()), TimerKind::Retransmit),
+            deadline(self.hand_window_end(), TimerKind::HandWindow),
+            deadline(self.renegotiation_due(), TimerKind::Renegotiate),
+            deadline(data.and_then(|data| data.next_expiry()), TimerKind::LameDuck),
+            deadline(data.and_then(|data| data.ping_due()), TimerKind::Ping),
+            self.ping_timeout_at().map(|(at, exit)| Deadline {
+                at,
+                reason: if exit { TimerKind::PingExit } else { TimerKind::PingRestart },
+            }),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Does what is due. Retransmissions and pings are due in [`poll_transmit`](Self::poll_transmit).
+    pub(crate) fn handle_timeout(&mut self, env: &mut Environment, now: Instant) {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if is_due(self.hand_window_end()) {
+            let silent = self.shared.role == Role::Client && !self.is_heard();
+            return self.fail(if silent { CloseReason::NoAnswer } else { CloseReason::HandshakeTimeout });
+        }
+        if is_due(self.ping_timeout_at().map(|(at, _)| at)) {
+            return self.fail(CloseReason::PingTimeout);
+        }
+        if let Some(data) = self.data_mut() {
+            data.expire(now);
+        }
+        if is_due(self.renegotiation_due()) {
+            self.renegotiate(env, now);
+        }
+    }
+
+    /// Whether the keys' use asks for a renegotiation; to be asked after packets went through the data state.
+    pub(crate) fn wants_renegotiation(&self) -> bool {
+        self.current.keys_made
+            && self.data().is_some_and(|data| data.wants_renegotiation().is_some())
+    }
+
+    fn hand_window_end(&self) -> Option<Instant> {
+        self.current.active_since.is_none().then(|| self.current.started + self.shared.config.hand_window)
+    }
+
+    fn renegotiation_due(&self) -> Option<Instant> {
+        let after = self.shared.config.renegotiate.after?;
+        self.current.keys_made.then_some(self.current.active_since? + after)
+    }
+
+    fn ping_timeout_at(&self) -> Option<(Instant, bool)> {
+        // A worker that has the data state hears the peer; nobody else can tell.
+        let PingTimeout { after, exit } = self.timers.ping_timeout.filter(|_| self.timers.connected)?;
+        Some((self.data()?.last_received() + after, exit))
+    }
+}

@@ -1,0 +1,173 @@
+//! A session begins, and packets flow both ways.
+
+use std::string::ToString;
+use core::time::Duration;
+
+use crate::config::{TlsVersion, TlsVersionMax};
+use crate::event::{CloseReason, Event};
+use crate::packet::Verdict;
+use crate::sim::{World, WorldBuilder, numbered, tail};
+use crate::{Cipher, DropReason, Framing};
+
+fn up(builder: WorldBuilder) -> World {
+    let mut world = builder.build();
+    world.start();
+    assert!(world.run_until(Duration::from_secs(60), World::is_up), "{}", tail(&world.trace));
+    world
+}
+
+fn exchange(world: &mut World) {
+    assert_eq!(world.send_from_client(0, &numbered(2, 1, 7)), Verdict::Transmit);
+    assert_eq!(world.send_from_server(&numbered(1, 2, 8)), Verdict::Transmit);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.server_inbox, [numbered(2, 1, 7)]);
+    assert_eq!(world.clients[0].inbox, [numbered(1, 2, 8)]);
+}
+
+#[test]
+fn packets_flow_both_ways_with_every_cipher_framing_and_tls_version() {
+    for cipher in Cipher::DEFAULT_LIST {
+        for framing in [Framing::None, Framing::Lzo, Framing::Stub, Framing::StubV2] {
+            for version in [TlsVersion::V1_2, TlsVersion::V1_3] {
+                for key_export in [false, true] {
+                    let mut builder = WorldBuilder::new(1);
+                    builder.server.session.data_ciphers = [cipher].into();
+                    builder.server.session.framing = framing;
+                    builder.client.session.framing = framing;
+                    builder.server.session.tls.version_max = TlsVersionMax(version);
+                    builder.server.session.key_export = key_export;
+                    exchange(&mut up(builder));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_server_tells_who_came() {
+    let world = up(WorldBuilder::new(2));
+    let peers: std::vec::Vec<_> = world.server.peers().collect();
+    assert_eq!(peers.len(), 1);
+    assert_eq!(peers[0].common_name, Some("client1"));
+    assert_eq!(peers[0].ipv4, Some([10, 8, 0, 2].into()));
+    let settings = world.clients[0].client.settings().expect("settings of a connected client");
+    assert_eq!(settings.ifconfig.map(|ifconfig| ifconfig.local), Some([10, 8, 0, 2].into()));
+}
+
+#[test]
+fn a_handshake_in_two_round_trips_and_the_tls_flights() {
+    let world = up(WorldBuilder::new(3));
+    // 10 ms each way: resets, hello, the server's flight, the client's with its key exchange, the server's answer.
+    let elapsed = world.now.since(crate::Instant::from_secs(1));
+    assert!(elapsed <= Duration::from_millis(100), "took {elapsed:?}\n{}", tail(&world.trace));
+}
+
+#[test]
+fn no_shared_cipher_is_said_on_both_ends() {
+    let mut builder = WorldBuilder::new(4);
+    builder.server.session.data_ciphers = [Cipher::Aes256Gcm].into();
+    builder.client.session.data_ciphers = [Cipher::ChaCha20Poly1305].into();
+    let mut world = builder.build();
+    world.start();
+    world.run_for(Duration::from_secs(30));
+    assert_eq!(world.server_closings(), [&CloseReason::NoSharedCipher]);
+    let text = CloseReason::NoSharedCipher.to_string();
+    assert_eq!(world.client_closings(0), [&CloseReason::AuthFailed(text)]);
+}
+
+#[test]
+fn a_client_cannot_send_from_an_address_that_is_not_its_own() {
+    let mut world = up(WorldBuilder::new(5));
+    assert_eq!(world.send_from_client(0, &numbered(77, 1, 1)), Verdict::Transmit);
+    world.run_for(Duration::from_secs(1));
+    assert!(world.server_inbox.is_empty());
+    assert_eq!(world.server.drops().get(DropReason::BadSource), 1);
+}
+
+#[test]
+fn clients_reach_each_other_if_the_server_lets_them() {
+    for client_to_client in [true, false] {
+        let mut builder = WorldBuilder::new(6);
+        builder.clients = 2;
+        builder.server.duplicate_cn = true;
+        builder.server.client_to_client = client_to_client;
+        let mut world = up(builder);
+        let target = match world.server.peers().next().and_then(|peer| peer.ipv4) {
+            Some(address) => address.octets()[3],
+            None => panic!("a client without address"),
+        };
+        let sender = world
+            .clients
+            .iter()
+            .position(|end| {
+                end.client.settings().and_then(|settings| settings.ifconfig).is_some_and(|ifconfig| ifconfig.local.octets()[3] != target)
+            })
+            .expect("two clients have two addresses");
+        let source = if target == 2 { 3 } else { 2 };
+        world.send_from_client(sender, &numbered(source, target, 9));
+        world.run_for(Duration::from_secs(1));
+        assert_eq!(world.clients[1 - sender].inbox.len(), usize::from(client_to_client));
+        assert_eq!(world.server_inbox.len(), usize::from(!client_to_client));
+    }
+}
+
+#[test]
+fn a_second_session_of_the_same_client_takes_over() {
+    let mut builder = WorldBuilder::new(7);
+    builder.clients = 2;
+    let mut world = builder.build();
+    world.start();
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(world.server.peers().count(), 1);
+    assert!(world.server_closings().contains(&&CloseReason::TakenOver));
+}
+
+#[test]
+fn max_clients_refuses_the_next_one() {
+    let mut builder = WorldBuilder::new(8);
+    builder.clients = 3;
+    builder.server.duplicate_cn = true;
+    builder.server.max_clients = 2;
+    let mut world = builder.build();
+    world.start();
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(world.server.peers().count(), 2);
+    assert!(world.server_closings().iter().any(|reason| matches!(reason, CloseReason::Limit(_))));
+}
+
+#[test]
+fn a_login_waits_for_the_host_and_is_refused_at_its_deadline() {
+    use crate::config::{AuthUserPass, Credentials};
+    use crate::server::AuthDecision;
+
+    for decision in [Some(AuthDecision::Accept), Some(AuthDecision::Refuse { reason: "wrong".into() }), None] {
+        let mut builder = WorldBuilder::new(9);
+        builder.server.verify_user_pass = true;
+        builder.client.auth_user_pass = AuthUserPass::Given(Credentials {
+            username: "joe".into(),
+            password: zeroize::Zeroizing::new("secret".into()),
+        });
+        let mut world = builder.build();
+        world.start();
+        world.run_for(Duration::from_secs(3));
+        assert!(!world.is_up(), "connected before the login was verified");
+        let request = world.server_events.iter().find_map(|event| match event {
+            Event::AuthRequested { request, username, password, .. } => {
+                assert_eq!((username.as_str(), password.as_str()), ("joe", "secret"));
+                Some(*request)
+            }
+            _ => None,
+        });
+        let request = request.expect("a request");
+        let accepted = decision == Some(AuthDecision::Accept);
+        if let Some(decision) = decision {
+            world.server.reply_auth(world.now, request, decision.clone()).expect("a request that is open");
+            world.server.reply_auth(world.now, request, decision).expect_err("it is settled");
+        }
+        world.run_for(Duration::from_secs(if accepted { 2 } else { 70 }));
+        assert_eq!(world.is_up(), accepted, "{}", tail(&world.trace));
+        if !accepted {
+            assert!(matches!(world.client_closings(0)[..], [CloseReason::AuthFailed(_)]), "{}", tail(&world.trace));
+        }
+    }
+}

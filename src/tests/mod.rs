@@ -1,0 +1,7 @@
+//! End-to-end scenarios on the simulated network, one phenomenon a file.
+
+mod handshake;
+mod hostile_link;
+mod leaving;
+mod renegotiation;
+mod roaming;
