@@ -17,6 +17,8 @@ pub(crate) struct Directive {
     pub(crate) arguments: &'static str,
     /// The only role that may have it.
     pub(crate) role: Option<Role>,
+    /// The role that may have it and for which it changes nothing.
+    pub(crate) idle_at: Option<Role>,
     /// Whether it may be an inline block.
     pub(crate) inline: bool,
     /// Whether several of it add up; otherwise the last one counts.
@@ -46,12 +48,17 @@ impl Directive {
     }
 
     pub(crate) const fn of(name: &'static str, arguments: &'static str, class: Class) -> Self {
-        Self { name, arguments, role: None, inline: false, repeats: false, class }
+        Self { name, arguments, role: None, idle_at: None, inline: false, repeats: false, class }
     }
 
     /// Only this role may have it.
     pub(crate) const fn only(self, role: Role) -> Self {
         Self { role: Some(role), ..self }
+    }
+
+    /// This role may have it, but nothing changes.
+    pub(crate) const fn idle_at(self, role: Role) -> Self {
+        Self { idle_at: Some(role), ..self }
     }
 
     /// It may be an inline block.

@@ -42,8 +42,10 @@ pub(crate) struct Draft {
     pub(crate) remote_port: Option<u16>,
     /// `port`, `lport`; the inner `None` is port 0, any.
     pub(crate) local_port: Option<Option<u16>>,
-    /// `nobind`, `bind`
-    pub(crate) bind: Option<bool>,
+    /// `bind`
+    pub(crate) bind: bool,
+    /// `nobind`
+    pub(crate) nobind: bool,
     pub(crate) key_direction: Option<u8>,
     pub(crate) keepalive: Option<Keepalive>,
     /// `ping`, `ping-restart`, `ping-exit`; the inner `None` is 0, off.
@@ -51,6 +53,8 @@ pub(crate) struct Draft {
     pub(crate) ping_timeout: Option<Option<PingTimeout>>,
     /// `cipher`, which takes part only if it is one of `data-ciphers`.
     pub(crate) cipher: Option<Cipher>,
+    /// `auth none`, which is fine as long as there is no tls-auth.
+    pub(crate) auth_none: bool,
     pub(crate) auth_nocache: bool,
     /// `auth-user-pass`, with or without a file.
     pub(crate) auth_user_pass: bool,

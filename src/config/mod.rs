@@ -1,7 +1,11 @@
 //! Configuration: from a profile's text to typed settings.
 //!
-//! Owns the language (lexer, directives, inline blocks, pushed options) and the typed [`ClientConfig`] and
-//! [`ServerConfig`]. Opens no file: the host provides those that a text names. Knows nothing of sessions.
+//! Owns the language and the typed [`ClientConfig`], [`ServerConfig`] and [`HostConfig`]. Opens no file: the host
+//! provides those that a text names ([`Files`]). Knows nothing of sessions.
+//!
+//! A text passes `lexer` (words), `statement` (lines and blocks), `directive` and `directives` (the table: what each
+//! name takes and sets in a `draft`), and `finish` (defaults, files, relations) to become a [`Profile`]. What a server
+//! pushes passes the same lexer to become [`TunnelSettings`].
 
 mod client;
 mod diagnostic;

@@ -10,7 +10,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
-use super::server::{Ipv4Network, Ipv6Network};
+use super::server::Ipv4Network;
 
 /// The longest time that an option may name: a day, OpenVPN's bound for pings.
 pub(crate) const DAY: u64 = 86_400;
@@ -95,17 +95,6 @@ pub(crate) fn ipv6_with_prefix(word: &str) -> Result<(Ipv6Addr, u8), String> {
     Ok((address, bits))
 }
 
-/// `NETWORK/BITS`; the host bits must be zero.
-pub(crate) fn ipv6_network(word: &str) -> Result<Ipv6Network, String> {
-    let (address, prefix) = ipv6_with_prefix(word)?;
-    let network = Ipv6Network::containing(address, prefix);
-    if network.address == address {
-        Ok(network)
-    } else {
-        Err(format!("'{word}' is not a network, but an address in {}/{prefix}", network.address))
-    }
-}
-
 /// A name of the DNS that is safe to hand on to scripts and resolvers: letters, digits, `.`, `_`, `-`, and letters
 /// beyond ASCII; nothing that a shell could take for more (CVE-2025-10680).
 pub(crate) fn domain(word: &str) -> Result<String, String> {
@@ -148,9 +137,9 @@ mod tests {
         assert!(
             ipv4_network(Ipv4Addr::new(10, 8, 0, 1), 24).unwrap_err().ends_with("an address in 10.8.0.0")
         );
-        assert!(ipv6_network("fd00::/64").is_ok());
-        assert!(ipv6_network("fd00::1/64").is_err());
-        assert!(ipv6_network("fd00::/129").is_err());
+        assert!(ipv6_with_prefix("fd00::/64").is_ok());
+        assert!(ipv6_with_prefix("fd00::").is_err());
+        assert!(ipv6_with_prefix("fd00::/129").is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use core::time::Duration;
 
 use super::super::directive::Directive;
 use super::super::draft::{Draft, RemoteDraft};
@@ -79,8 +80,10 @@ fn resolv_retry(draft: &mut Draft, statement: &Statement) -> Result<(), Complain
 }
 
 fn connect_retry(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    /// Less would hammer at the server.
+    const LEAST: Duration = Duration::from_secs(1);
     let retry = &mut draft.client.connect_retry;
-    retry.pause = statement.get(1, |word| values::seconds(word, 1))?;
+    retry.pause = statement.get(1, |word| values::seconds(word, 0))?.max(LEAST);
     if let Some(max) = statement.optional(2, |word| values::seconds(word, 1))? {
         retry.max = max;
     }

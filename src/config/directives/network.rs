@@ -31,11 +31,11 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         Ok(())
     }),
     Directive::new("bind", "", |draft, _| {
-        draft.bind = Some(true);
+        draft.bind = true;
         Ok(())
     }),
     Directive::new("nobind", "", |draft, _| {
-        draft.bind = Some(false);
+        draft.nobind = true;
         Ok(())
     })
     .only(Role::Client),
@@ -60,8 +60,8 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new("route-gateway", "ADDRESS", route),
     Directive::new("route-ipv6-gateway", "ADDRESS", route),
     Directive::new("route-metric", "METRIC", route),
-    Directive::new("redirect-gateway", "[FLAG...]", route).repeats(),
-    Directive::new("redirect-private", "[FLAG...]", route).repeats(),
+    Directive::new("redirect-gateway", "[FLAG...]", route).only(Role::Client).repeats(),
+    Directive::new("redirect-private", "[FLAG...]", route).only(Role::Client).repeats(),
     Directive::new("block-ipv6", "", route),
     Directive::of("tun-ipv6", "", Class::NoEffect("tunnels carry IPv6 in any case")),
 ];

@@ -15,18 +15,14 @@ use crate::algorithm::Role;
 
 pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new("server", "NETWORK NETMASK [nopool]", server).only(Role::Server),
-    Directive::new("server-ipv6", "NETWORK/BITS", |draft, statement| {
-        draft.server.network_v6 = Some(statement.get(1, server_ipv6)?);
-        Ok(())
-    })
-    .only(Role::Server),
+    Directive::new("server-ipv6", "NETWORK/BITS", server_ipv6).only(Role::Server),
     Directive::new("mode", "server|p2p", mode),
     Directive::new("tls-server", "", |draft, _| {
         draft.tls_role = Some(Role::Server);
         Ok(())
     })
     .only(Role::Server),
-    Directive::new("push", "OPTION", push).only(Role::Server).repeats(),
+    Directive::new("push", "OPTION", push).idle_at(Role::Client).repeats(),
     Directive::new("client-to-client", "", |draft, _| {
         draft.server.client_to_client = true;
         Ok(())
@@ -42,9 +38,9 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         draft.server.max_clients = statement.get(1, |word| values::number(word, 1..=0xFF_FFFE))?;
         Ok(())
     })
-    .only(Role::Server),
+    .idle_at(Role::Client),
     Directive::new("ifconfig-pool-persist", "FILE [SECONDS]", pool_persist).only(Role::Server),
-    Directive::new("connect-freq-initial", "N SECONDS", connect_freq_initial).only(Role::Server),
+    Directive::new("connect-freq-initial", "N SECONDS", connect_freq_initial).idle_at(Role::Client),
     Directive::new("verify-client-cert", "[none|optional|require]", verify_client_cert).only(Role::Server),
 ];
 
@@ -71,12 +67,19 @@ fn server(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
     Ok(())
 }
 
-fn server_ipv6(word: &str) -> Result<Ipv6Network, String> {
-    let network = values::ipv6_network(word)?;
-    match network.prefix {
-        64..=124 => Ok(network),
-        bits => Err(format!("'{word}' is /{bits}: the network must be between /64 and /124")),
+fn server_ipv6(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    let (address, prefix) = statement.get(1, |word| match values::ipv6_with_prefix(word)? {
+        (address, prefix @ 64..=124) => Ok((address, prefix)),
+        (_, prefix) => Err(format!("'{word}' is /{prefix}: the network must be between /64 and /124")),
+    })?;
+    let network = Ipv6Network::containing(address, prefix);
+    if network.address != address {
+        let clause =
+            format!("{address} is an address in the network {}/{prefix}, which is taken", network.address);
+        draft.warn_of(statement, 1, clause);
     }
+    draft.server.network_v6 = Some(network);
+    Ok(())
 }
 
 fn mode(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {

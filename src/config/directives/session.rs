@@ -149,16 +149,30 @@ fn data_ciphers(draft: &mut Draft, statement: &Statement) -> Result<(), Complain
 }
 
 fn data_ciphers_fallback(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
-    let name = |word: &str| Cipher::from_name(word).ok_or_else(|| unknown_cipher(word));
-    draft.session.data_ciphers_fallback = Some(statement.get(1, name)?);
+    let name = statement.get(1, |word| Ok(String::from(word)))?;
+    draft.session.data_ciphers_fallback = Cipher::from_name(&name);
+    if draft.session.data_ciphers_fallback.is_none() {
+        if !is_other_cipher(&name) {
+            return Err(statement.complain(1, unknown_cipher(&name)));
+        }
+        draft.warn_of(
+            statement,
+            1,
+            format!("{}; peers that cannot negotiate are refused", unknown_cipher(&name)),
+        );
+    }
     Ok(())
 }
 
 fn auth(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
-    draft.session.auth = statement.get(1, |word| {
-        Digest::from_name(word)
-            .ok_or_else(|| format!("'{word}' is not a digest that adit has: SHA1, SHA256, SHA384, SHA512"))
+    let digest = statement.get(1, |word| match word {
+        "none" => Ok(None),
+        _ => Digest::from_name(word)
+            .map(Some)
+            .ok_or_else(|| format!("'{word}' is not a digest that adit has: SHA1, SHA256, SHA384, SHA512")),
     })?;
+    draft.auth_none = digest.is_none();
+    draft.session.auth = digest.unwrap_or_default();
     Ok(())
 }
 

@@ -79,16 +79,15 @@ impl Finishing<'_> {
 
     /// UDP binds to port 1194 unless told otherwise; TCP to any.
     fn client_socket(&mut self, udp: bool) {
-        let bind = self.draft.bind;
-        if bind == Some(false) {
-            for name in ["lport", "local"] {
+        if self.draft.nobind {
+            for name in ["bind", "lport", "local"] {
                 if self.draft.position(name).is_some() {
                     self.draft.error(name, "there is 'nobind' too: one of them must go");
                 }
             }
         }
-        let wanted = udp || self.draft.local_port.is_some() || self.draft.host.local.is_some();
-        let bound = bind.unwrap_or(wanted);
+        let named = self.draft.bind || self.draft.local_port.is_some() || self.draft.host.local.is_some();
+        let bound = !self.draft.nobind && (udp || named);
         self.draft.host.local_port =
             if bound { self.draft.local_port.unwrap_or(Some(DEFAULT_PORT)) } else { None };
     }

@@ -92,20 +92,18 @@ impl Finishing<'_> {
         }
     }
 
-    /// A client's directives are errors at a server; a server's are idle at a client, as in OpenVPN.
     fn check_roles(&mut self, role: Role) {
-        let foreign: Vec<&'static str> = self
-            .draft
-            .seen()
-            .map(|(name, _)| name)
-            .filter(|name| {
-                Directive::find(name).and_then(|directive| directive.role).is_some_and(|only| only != role)
-            })
-            .collect();
-        for name in foreign {
-            match role {
-                Role::Client => self.draft.warning(name, "this has no effect at a client"),
-                Role::Server => self.draft.error(name, "this is for a client, and cannot stand at a server"),
+        let this = match role {
+            Role::Client => "client",
+            Role::Server => "server",
+        };
+        let names: Vec<&'static str> = self.draft.seen().map(|(name, _)| name).collect();
+        for directive in names.into_iter().filter_map(Directive::find) {
+            if directive.role.is_some_and(|only| only != role) {
+                self.draft
+                    .error(directive.name, format!("this cannot stand in the configuration of a {this}"));
+            } else if directive.idle_at == Some(role) {
+                self.draft.warning(directive.name, format!("this has no effect at a {this}"));
             }
         }
     }
@@ -169,6 +167,10 @@ impl Finishing<'_> {
                 "tls-crypt",
                 "there is 'tls-auth' too: only one of them can protect the control packets",
             );
+        }
+        if tls_auth.is_some() && self.draft.auth_none {
+            self.draft
+                .error("auth", "'none' leaves tls-auth without a digest: SHA1, SHA256, SHA384 or SHA512");
         }
         let direction = self.draft.key_direction;
         if let Some(key) = self.load("tls-auth", tls_auth) {

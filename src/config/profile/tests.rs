@@ -187,6 +187,12 @@ fn findings_say_where_and_what_would_be_right() {
             "x.conf:6:17: tls-auth: '2' is not a key direction: 0 on one end (the server), 1 on the other",
         ),
         ("nobind\nlport 5", "x.conf:7:1: lport: there is 'nobind' too: one of them must go"),
+        ("nobind\nbind", "x.conf:7:1: bind: there is 'nobind' too: one of them must go"),
+        ("duplicate-cn", "x.conf:6:1: duplicate-cn: this cannot stand in the configuration of a client"),
+        (
+            "auth none\ntls-auth ta.key",
+            "x.conf:6:1: auth: 'none' leaves tls-auth without a digest: SHA1, SHA256, SHA384 or SHA512",
+        ),
         ("cert c.crt", "x.conf:6:1: cert: there is no 'key' for this certificate"),
         (
             "tls-auth a\ntls-crypt b",
@@ -225,7 +231,7 @@ fn findings_say_where_and_what_would_be_right() {
 #[test]
 fn a_servers_findings() {
     let found = |more: &str| messages(&parse(&server_with(more)));
-    assert_eq!(found("remote x"), ["x.conf:6:1: remote: this is for a client, and cannot stand at a server"]);
+    assert_eq!(found("remote x"), ["x.conf:6:1: remote: this cannot stand in the configuration of a server"]);
     assert_eq!(
         found("explicit-exit-notify 3"),
         [
@@ -410,6 +416,7 @@ fn ciphers() {
     assert_eq!(session("cipher AES-256-GCM").data_ciphers_fallback, Some(Aes256Gcm));
     assert_eq!(session("cipher AES-256-GCM\ndata-ciphers AES-128-GCM").data_ciphers_fallback, None);
     assert_eq!(session("cipher AES-256-CBC").data_ciphers_fallback, None);
+    assert_eq!(session("data-ciphers-fallback BF-CBC").data_ciphers_fallback, None);
     assert_eq!(session("data-ciphers-fallback AES-128-GCM").data_ciphers_fallback, Some(Aes128Gcm));
 }
 
