@@ -1,0 +1,108 @@
+//! Two network namespaces joined by a cable, named after this process so that runs do not meet.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::Once;
+use std::{fs, thread};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::{run, run_unchecked};
+
+/// The server's outer addresses.
+pub const SERVER_IPV4: &str = "192.0.2.1";
+/// The server's outer IPv6 address.
+pub const SERVER_IPV6: &str = "2001:db8::1";
+
+const PREFIX: &str = "adit-lab-";
+
+/// A server's and a client's namespace, and the cable between their `eth0`s.
+pub struct Network {
+    /// 192.0.2.1 and 2001:db8::1.
+    pub server: Namespace,
+    /// 192.0.2.2 and 2001:db8::2.
+    pub client: Namespace,
+}
+
+impl Network {
+    /// Makes both; needs root.
+    pub fn new() -> Self {
+        static STALE: Once = Once::new();
+        STALE.call_once(delete_stale);
+        let network = Self { server: Namespace::new("server"), client: Namespace::new("client") };
+        let (server, client) = (network.server.name(), network.client.name());
+        run(
+            "ip",
+            &[
+                "link", "add", "eth0", "netns", server, "type", "veth", "peer", "name", "eth0", "netns",
+                client,
+            ],
+        );
+        for (namespace, host) in [(server, "1"), (client, "2")] {
+            run("ip", &["-n", namespace, "address", "add", &format!("192.0.2.{host}/24"), "dev", "eth0"]);
+            run(
+                "ip",
+                &["-n", namespace, "address", "add", &format!("2001:db8::{host}/64"), "dev", "eth0", "nodad"],
+            );
+            run("ip", &["-n", namespace, "link", "set", "eth0", "up"]);
+        }
+        network
+    }
+}
+
+/// A network namespace with its loopback up. Deleted when dropped.
+pub struct Namespace(String);
+
+impl Namespace {
+    /// Makes one; `role` becomes part of its name.
+    pub fn new(role: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let namespace = Self(format!("{PREFIX}{}-{number}-{role}", std::process::id()));
+        run("ip", &["netns", "add", namespace.name()]);
+        run("ip", &["-n", namespace.name(), "link", "set", "lo", "up"]);
+        namespace
+    }
+
+    /// Its name for `ip netns`.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// Runs a program inside, to its end; it must succeed.
+    pub fn run(&self, program: &str, args: &[&str]) -> String {
+        run("ip", &[&["netns", "exec", self.name(), program], args].concat())
+    }
+
+    /// Calls `make` inside, typically to open a socket, which then stays inside.
+    pub fn inside<T: Send>(&self, make: impl FnOnce() -> T + Send) -> T {
+        let path = Path::new("/run/netns").join(&self.0);
+        let file = File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        // A thread enters a namespace for good, so this one is for the call alone.
+        let inside = || {
+            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+            make()
+        };
+        thread::scope(|scope| scope.spawn(inside).join().unwrap())
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        run_unchecked("ip", &["netns", "delete", &self.0]);
+    }
+}
+
+/// Deletes the namespaces of runs that were killed before they could.
+fn delete_stale() {
+    let Ok(entries) = fs::read_dir("/run/netns") else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let process = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            run_unchecked("ip", &["netns", "delete", &name]);
+        }
+    }
+}
