@@ -20,15 +20,15 @@ use crate::path::Transport;
 /// OpenVPN's and IANA's.
 pub(super) const DEFAULT_PORT: u16 = 1194;
 
-/// A client that pulls options over UDP gives up after this silence, whatever the server says or does not say.
-const PULL_PING_RESTART: Duration = Duration::from_secs(120);
+/// `ping-restart 0`, where `None` would leave it to the client's default: a silence of 68 years.
+const NEVER: Duration = Duration::from_secs(i32::MAX as u64);
 
 impl Finishing<'_> {
     pub(super) fn client(&mut self) -> ClientConfig {
         let remotes = self.remotes();
         let udp = remotes.iter().any(|remote| remote.transport == Transport::Udp);
         self.client_socket(udp);
-        self.client_pings(udp);
+        self.client_pings();
         if !udp && !remotes.is_empty() && self.draft.session.explicit_exit_notify.take().is_some() {
             self.draft.warning(
                 "explicit-exit-notify",
@@ -92,14 +92,14 @@ impl Finishing<'_> {
             if bound { self.draft.local_port.unwrap_or(Some(DEFAULT_PORT)) } else { None };
     }
 
-    fn client_pings(&mut self, udp: bool) {
+    fn client_pings(&mut self) {
         self.pings();
         if let Some(Keepalive { ping, timeout }) = self.draft.keepalive {
             self.draft.session.ping = Some(Duration::from_secs(ping));
             self.draft.session.ping_timeout =
                 Some(PingTimeout { after: Duration::from_secs(timeout), exit: false });
-        } else if self.draft.ping_timeout.is_none() && self.draft.pull && udp {
-            self.draft.session.ping_timeout = Some(PingTimeout { after: PULL_PING_RESTART, exit: false });
+        } else if self.draft.ping_timeout == Some(None) {
+            self.draft.session.ping_timeout = Some(PingTimeout { after: NEVER, exit: false });
         }
     }
 

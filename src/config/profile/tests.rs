@@ -312,13 +312,15 @@ fn what_a_client_binds_to() {
 }
 
 #[test]
-fn a_pulling_client_over_udp_restarts_after_two_minutes() {
+fn a_clients_ping_restart() {
     let timeout = |more: &str| client(&client_with(more)).0.session.ping_timeout;
-    let two_minutes = PingTimeout { after: Duration::from_secs(120), exit: false };
-    assert_eq!(timeout(""), Some(two_minutes));
-    assert_eq!(timeout("proto tcp"), None);
-    assert_eq!(timeout("ping-restart 0"), None);
+    assert_eq!(timeout(""), None);
+    assert_eq!(timeout("keepalive 5 30"), Some(PingTimeout { after: Duration::from_secs(30), exit: false }));
     assert_eq!(timeout("ping-exit 9"), Some(PingTimeout { after: Duration::from_secs(9), exit: true }));
+    // Off is not the same as not said: the client has a default of its own.
+    assert!(
+        timeout("ping-restart 0").is_some_and(|timeout| timeout.after > Duration::from_secs(1_000_000_000))
+    );
 }
 
 #[test]
