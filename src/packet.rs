@@ -7,9 +7,10 @@
 use core::ops::Range;
 
 use crate::buffer::PacketBuf;
+use crate::log::trace;
 use crate::path::Path;
 use crate::peer::PeerId;
-use crate::reason::DropReason;
+use crate::reason::{DropCounters, DropReason};
 
 /// Bytes that a packet handed to the engine should have free before its data.
 ///
@@ -88,8 +89,8 @@ impl Packet {
         self.data_len = window.len() as u32;
     }
 
-    /// Writes down what became of the packet.
-    pub(crate) fn settle(&mut self, outcome: Result<Outcome, DropReason>) {
+    /// Writes down what became of the packet, and counts it if it was dropped.
+    pub(crate) fn settle(&mut self, outcome: Result<Outcome, DropReason>, drops: &mut DropCounters) {
         match outcome {
             Ok(Outcome::Pending) => self.verdict = Verdict::Pending,
             Ok(Outcome::Consumed) => self.verdict = Verdict::Consumed,
@@ -103,6 +104,8 @@ impl Packet {
                 self.path = path;
             }
             Err(reason) => {
+                trace!("dropped: {reason}");
+                drops.count(reason);
                 self.verdict = Verdict::Drop;
                 self.reason = reason;
             }
@@ -179,44 +182,52 @@ impl<'a> Batch<'a> {
         self.packets.get(index).and_then(|packet| self.slab.get(packet.range())).unwrap_or(&[])
     }
     /// Hands every pending packet to `each`, with the window over its bytes, and writes down what became of it.
-    pub(crate) fn process(
+    /// Drops are counted in `engine`.
+    pub(crate) fn process<E: AsMut<DropCounters>>(
         &mut self,
-        mut each: impl FnMut(&Packet, &mut PacketBuf<'_>) -> Result<Outcome, DropReason>,
+        engine: &mut E,
+        mut each: impl FnMut(&mut E, &Packet, &mut PacketBuf<'_>) -> Result<Outcome, DropReason>,
     ) {
-        for packet in self.packets.iter_mut().take(self.len).filter(|packet| packet.verdict == Verdict::Pending) {
+        for packet in
+            self.packets.iter_mut().take(self.len).filter(|packet| packet.verdict == Verdict::Pending)
+        {
             let outcome = match packet.window(self.slab) {
                 None => Err(DropReason::BadSlot),
                 Some(_) if packet.segment_len != 0 => Err(DropReason::Unsupported),
                 Some(mut buf) => {
-                    let outcome = each(packet, &mut buf);
+                    let outcome = each(engine, packet, &mut buf);
                     packet.set_window(buf.window());
                     outcome
                 }
             };
-            packet.settle(outcome);
+            packet.settle(outcome, engine.as_mut());
         }
     }
 
     /// Treats every descriptor as a free slot and lets `next` fill one after the other, until it has nothing more.
     ///
     /// A slot that was too small for what wanted to be sent is left out; the packet is sent again by its timer.
-    pub(crate) fn fill(&mut self, mut next: impl FnMut(&mut PacketBuf<'_>) -> Result<Option<Path>, DropReason>) {
+    pub(crate) fn fill<E: AsMut<DropCounters>>(
+        &mut self,
+        engine: &mut E,
+        mut next: impl FnMut(&mut E, &mut PacketBuf<'_>) -> Result<Option<Path>, DropReason>,
+    ) {
         self.len = 0;
         while let Some(packet) = self.packets.get_mut(self.len) {
             let slot = packet.slot as usize..packet.slot as usize + packet.slot_len as usize;
             *packet = Packet { cookie: packet.cookie, ..Packet::free(slot) };
             let Some(mut buf) = packet.window(self.slab) else {
-                packet.settle(Err(DropReason::BadSlot));
+                packet.settle(Err(DropReason::BadSlot), engine.as_mut());
                 self.len += 1;
                 continue;
             };
-            let outcome = match next(&mut buf) {
+            let outcome = match next(engine, &mut buf) {
                 Ok(None) => break,
                 Ok(Some(path)) => Ok(Outcome::Transmit(path)),
                 Err(reason) => Err(reason),
             };
             packet.set_window(buf.window());
-            packet.settle(outcome);
+            packet.settle(outcome, engine.as_mut());
             self.len += 1;
         }
     }

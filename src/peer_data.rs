@@ -128,22 +128,13 @@ impl PeerData {
     /// Control packets, and packets from another address than the peer's, stay
     /// [`Verdict::Pending`](crate::Verdict::Pending): hand them to the control engine.
     pub fn open(&mut self, now: Instant, batch: &mut Batch<'_>) {
-        batch.process(|packet, buf| {
-            let outcome = self.open_packet(now, packet, buf);
-            outcome.inspect_err(|&reason| self.drops.count(reason))
-        });
+        batch.process(self, |data, packet, buf| data.open_packet(now, packet, buf));
     }
 
     /// Seals every pending packet of the batch: [`Verdict::Transmit`](crate::Verdict::Transmit), or
     /// [`Verdict::Drop`](crate::Verdict::Drop) with its reason.
     pub fn seal(&mut self, now: Instant, batch: &mut Batch<'_>) {
-        batch.process(|_, buf| match self.seal_one(now, buf) {
-            Ok(()) => Ok(Outcome::Transmit(self.path)),
-            Err(reason) => {
-                self.drops.count(reason);
-                Err(reason)
-            }
-        });
+        batch.process(self, |data, _, buf| data.seal_one(now, buf).map(|()| Outcome::Transmit(data.path)));
     }
 
     /// Adds a key, cut from `block`. It is accepted at once; it sends when the peer has used it, at `use_by`, or if it
@@ -323,7 +314,12 @@ impl PeerData {
     }
 
     #[inline]
-    fn open_packet(&mut self, now: Instant, packet: &Packet, buf: &mut PacketBuf<'_>) -> Result<Outcome, DropReason> {
+    fn open_packet(
+        &mut self,
+        now: Instant,
+        packet: &Packet,
+        buf: &mut PacketBuf<'_>,
+    ) -> Result<Outcome, DropReason> {
         if !is_data(buf.payload()) || !packet.path.same_remote(&self.path) {
             return Ok(Outcome::Pending);
         }
@@ -347,6 +343,12 @@ impl PeerData {
         }
         self.last_sent = now;
         Ok(())
+    }
+}
+
+impl AsMut<DropCounters> for PeerData {
+    fn as_mut(&mut self) -> &mut DropCounters {
+        &mut self.drops
     }
 }
 

@@ -14,15 +14,14 @@ use core::time::Duration;
 use crate::algorithm::Role;
 use crate::buffer::PacketBuf;
 use crate::config::{AuthUserPass, ClientConfig, Credentials, TunnelSettings};
+use crate::data::{OCC_EXIT, Special};
 use crate::error::{Error, UsageError};
 use crate::event::{CloseReason, Event, EventQueue, RequestId};
 use crate::host::{Environment, Host};
 use crate::limits::Limits;
-use crate::log::trace;
 use crate::packet::{Batch, Outcome, Packet, Port, Verdict};
 use crate::path::{LinkId, Path, Transport};
 use crate::peer::PeerId;
-use crate::data::{OCC_EXIT, Special};
 use crate::peer_data::{Opened, Payload, PeerData};
 use crate::reason::{DropCounters, DropReason};
 use crate::session::{Session, SessionEvent, Shared, breaks_link, take_packet};
@@ -89,7 +88,12 @@ impl Client {
     }
 
     /// The same, with limits of the caller's choice.
-    pub fn with_limits(config: ClientConfig, host: Host, limits: Limits, now: Instant) -> Result<Self, Error> {
+    pub fn with_limits(
+        config: ClientConfig,
+        host: Host,
+        limits: Limits,
+        now: Instant,
+    ) -> Result<Self, Error> {
         let wrap = WrapKeys::new(Role::Client, &config.session.wrap, config.session.auth)?;
         let tls = TlsContext::new(Role::Client, &config.session.tls, host.crypto)?;
         let mut events = EventQueue::new(limits.events);
@@ -243,20 +247,20 @@ impl Client {
 
     /// Outer packets from the host's UDP socket.
     pub fn handle_datagrams(&mut self, now: Instant, batch: &mut Batch<'_>) {
-        batch.process(|packet, buf| self.counted(|client| client.datagram(now, &packet.path, buf)));
+        batch.process(self, |client, packet, buf| client.datagram(now, &packet.path, buf));
         self.check_usage(now);
     }
 
     /// Bytes from a TCP link. Takes at most one packet off their front and answers how many bytes it used; `out`
     /// says what became of the packet, its offsets counted from `bytes`. 0 means that the packet is not yet whole.
     pub fn handle_stream(&mut self, now: Instant, link: LinkId, bytes: &mut [u8], out: &mut Packet) -> usize {
-        *out = Packet { cookie: out.cookie, ..Packet::default() };
-        out.settle(Ok(Outcome::Consumed));
-        let Some(path) = self.session.as_ref().map(|session| *session.path()).filter(|path| path.link == link) else {
-            out.settle(Err(DropReason::UnknownPeer));
+        let Some(path) =
+            self.session.as_ref().map(|session| *session.path()).filter(|path| path.link == link)
+        else {
+            out.settle(Err(DropReason::UnknownPeer), &mut self.drops);
             return bytes.len();
         };
-        let used = take_packet(bytes, out, |buf| self.counted(|client| client.datagram(now, &path, buf)));
+        let used = take_packet(self, bytes, out, |client, buf| client.datagram(now, &path, buf));
         if out.verdict == Verdict::Drop
             && let Some(what) = breaks_link(out.reason)
         {
@@ -268,7 +272,7 @@ impl Client {
 
     /// Inner packets from the host, to be sealed for the server.
     pub fn handle_tunnel_packets(&mut self, now: Instant, _from: Port, batch: &mut Batch<'_>) {
-        batch.process(|_, buf| self.counted(|client| client.tunnel_packet(now, buf)));
+        batch.process(self, |client, _, buf| client.tunnel_packet(now, buf));
         self.check_usage(now);
     }
 
@@ -295,18 +299,18 @@ impl Client {
 
     /// Fills the batch, all of whose descriptors are free slots, with what the engine itself wants to send.
     pub fn poll_transmits(&mut self, now: Instant, batch: &mut Batch<'_>) {
-        batch.fill(|buf| {
-            if let Some(session) = &mut self.farewell {
-                if session.poll_transmit(&self.env, now, buf)? {
+        batch.fill(self, |client, buf| {
+            if let Some(session) = &mut client.farewell {
+                if session.poll_transmit(&client.env, now, buf)? {
                     return Ok(Some(*session.path()));
                 }
-                self.farewell = None;
+                client.farewell = None;
             }
-            let Some(session) = &mut self.session else { return Ok(None) };
-            if session.poll_transmit(&self.env, now, buf)? {
+            let Some(session) = &mut client.session else { return Ok(None) };
+            if session.poll_transmit(&client.env, now, buf)? {
                 return Ok(Some(*session.path()));
             }
-            if let State::Leaving { notices: Some(notices), .. } = &mut self.state
+            if let State::Leaving { notices: Some(notices), .. } = &mut client.state
                 && notices.next <= now
                 && let Some(data) = session.data_mut()
             {
@@ -365,19 +369,17 @@ impl Client {
 
     // ---- private ----
 
-    fn counted<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, DropReason>) -> Result<T, DropReason> {
-        f(self).inspect_err(|&reason| {
-            trace!("dropped: {reason}");
-            self.drops.count(reason);
-        })
-    }
-
     fn request_link(&mut self) {
         self.state = State::Link;
         self.events.push(Event::ConnectRequested { remote: self.remotes.current() });
     }
 
-    fn datagram(&mut self, now: Instant, path: &Path, buf: &mut PacketBuf<'_>) -> Result<Outcome, DropReason> {
+    fn datagram(
+        &mut self,
+        now: Instant,
+        path: &Path,
+        buf: &mut PacketBuf<'_>,
+    ) -> Result<Outcome, DropReason> {
         let session = self.session.as_mut().ok_or(DropReason::UnknownPeer)?;
         let from_server = session.path().same_remote(path);
         if !from_server && !self.config.float {
@@ -395,7 +397,12 @@ impl Client {
         Ok(Outcome::Consumed)
     }
 
-    fn data_packet(&mut self, now: Instant, path: &Path, buf: &mut PacketBuf<'_>) -> Result<Outcome, DropReason> {
+    fn data_packet(
+        &mut self,
+        now: Instant,
+        path: &Path,
+        buf: &mut PacketBuf<'_>,
+    ) -> Result<Outcome, DropReason> {
         let session = self.session.as_mut().ok_or(DropReason::UnknownPeer)?;
         let data = session.data_mut().ok_or(DropReason::Detached)?;
         let Opened { payload, floated } = data.open_one(now, buf, path)?;
@@ -462,8 +469,11 @@ impl Client {
         let peer = PeerId::SERVER;
         match event {
             SessionEvent::HandshakeCompleted { protocol, renegotiation } => {
-                for (depth, subject) in session.certificate().iter().flat_map(|cert| cert.chain.iter().enumerate()).rev() {
-                    let event = Event::CertificateVerified { peer, depth: depth as u32, subject: subject.clone() };
+                for (depth, subject) in
+                    session.certificate().iter().flat_map(|cert| cert.chain.iter().enumerate()).rev()
+                {
+                    let event =
+                        Event::CertificateVerified { peer, depth: depth as u32, subject: subject.clone() };
                     self.events.push(event);
                 }
                 self.events.push(Event::HandshakeCompleted {
@@ -516,6 +526,12 @@ impl Client {
             State::Paused { until: now + self.remotes.after_failure(was_up) }
         };
         self.events.push(Event::Closed { peer: PeerId::SERVER, reason });
+    }
+}
+
+impl AsMut<DropCounters> for Client {
+    fn as_mut(&mut self) -> &mut DropCounters {
+        &mut self.drops
     }
 }
 

@@ -107,9 +107,12 @@ impl Client {
         self.events.push(Event::MessageReceived { peer, text: mask_secrets(text) });
         match ControlMessage::parse(text) {
             ControlMessage::PushReply(part) => {
-                let complete = self.pull.assembler.add(part).map_err(|error| CloseReason::BadPush(error.to_string()))?;
+                let complete =
+                    self.pull.assembler.add(part).map_err(|error| CloseReason::BadPush(error.to_string()))?;
                 match complete {
-                    Some(options) if matches!(self.state, State::Pull { .. }) => self.pushed(now, &options)?,
+                    Some(options) if matches!(self.state, State::Pull { .. }) => {
+                        self.pushed(now, &options)?
+                    }
                     // Later ones, as after a renegotiation, only renew the token.
                     Some(options) => self.renew_token(&options),
                     None => {}
@@ -117,7 +120,8 @@ impl Client {
             }
             ControlMessage::AuthFailed(reason) => return Err(auth_failed(reason)),
             ControlMessage::AuthPending(_) => {
-                self.events.notice(peer, "the server waits for a further decision on this login (AUTH_PENDING)");
+                self.events
+                    .notice(peer, "the server waits for a further decision on this login (AUTH_PENDING)");
             }
             ControlMessage::Restart(text) => return Err(CloseReason::RemoteRestart(text.to_string())),
             ControlMessage::Halt(text) => return Err(CloseReason::RemoteHalt(text.to_string())),
@@ -136,7 +140,9 @@ impl Client {
     }
 
     fn renew_token(&mut self, options: &[String]) {
-        let token = TunnelSettings::parse(options, &PushBase::default()).ok().and_then(|(settings, _)| settings.auth_token);
+        let token = TunnelSettings::parse(options, &PushBase::default())
+            .ok()
+            .and_then(|(settings, _)| settings.auth_token);
         if let (Some(session), Some(token)) = (&mut self.session, token) {
             session.set_password(&token);
         }
@@ -157,7 +163,9 @@ impl Client {
         let config = &self.shared.config;
         let flags = settings.flags;
         if flags.dyn_tls_crypt || flags.aead_epoch {
-            return Err(CloseReason::BadPush("a protocol flag that was never offered (dyn-tls-crypt, aead-epoch)".into()));
+            return Err(CloseReason::BadPush(
+                "a protocol flag that was never offered (dyn-tls-crypt, aead-epoch)".into(),
+            ));
         }
         if flags.tls_ekm && !config.key_export {
             return Err(CloseReason::BadPush("key derivation by tls-ekm, which was never offered".into()));
@@ -215,7 +223,8 @@ fn auth_failed(reason: &str) -> CloseReason {
     }
     if reason.starts_with("CRV1:") {
         return CloseReason::AuthFailed(
-            "the server asks for a second factor by dynamic challenge (CRV1), which is not supported yet".to_string(),
+            "the server asks for a second factor by dynamic challenge (CRV1), which is not supported yet"
+                .to_string(),
         );
     }
     CloseReason::AuthFailed(reason.to_string())

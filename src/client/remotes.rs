@@ -48,7 +48,8 @@ mod tests {
     #[test]
     fn remotes_take_turns_and_the_pause_doubles_after_five_rounds() {
         let mut remotes = Remotes::new(2, ConnectRetry::default());
-        let pauses: std::vec::Vec<_> = (0..16).map(|_| (remotes.current(), remotes.after_failure(false).as_secs())).collect();
+        let pauses: std::vec::Vec<_> =
+            (0..16).map(|_| (remotes.current(), remotes.after_failure(false).as_secs())).collect();
         assert_eq!(pauses[..4], [(0, 1), (1, 1), (0, 1), (1, 1)]);
         assert_eq!(pauses[8..10], [(0, 1), (1, 2)]);
         assert_eq!(pauses[15].1, 16);

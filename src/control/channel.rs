@@ -40,7 +40,12 @@ pub struct ControlOutput<'a> {
 
 impl ControlChannel {
     /// A channel whose first message is `reset`, or which is past the resets already (a server behind its cookie).
-    pub fn new(key_id: KeyId, reset: Option<Opcode>, tls: Box<dyn TlsConnection>, tls_timeout: Duration) -> Self {
+    pub fn new(
+        key_id: KeyId,
+        reset: Option<Opcode>,
+        tls: Box<dyn TlsConnection>,
+        tls_timeout: Duration,
+    ) -> Self {
         let mut tls = tls;
         let mut outgoing = Vec::new();
         tls.poll_bytes(&mut outgoing); // a client's hello
@@ -104,13 +109,19 @@ impl ControlChannel {
     }
 
     /// The next packet to send, of at most `max_payload` bytes of TLS, and at most `max_acks` bare acknowledgements.
-    pub fn poll_packet(&mut self, now: Instant, max_payload: usize, max_acks: usize) -> Option<ControlOutput<'_>> {
+    pub fn poll_packet(
+        &mut self,
+        now: Instant,
+        max_payload: usize,
+        max_acks: usize,
+    ) -> Option<ControlOutput<'_>> {
         self.cut(max_payload);
         // Which acknowledgements ride along must be known before the packet borrows the layer, so ask first.
         if self.reliable.is_due(now) {
             let acks = self.reliable.take_acks(ACKS_BESIDE_PAYLOAD);
             let Outgoing { opcode, message_id, payload } = self.reliable.poll_send(now)?;
-            let packet = ControlPacket { acks, remote_session_id: None, message_id: Some(message_id), payload };
+            let packet =
+                ControlPacket { acks, remote_session_id: None, message_id: Some(message_id), payload };
             return Some(ControlOutput { opcode, packet });
         }
         if !self.reliable.has_pending_acks() {

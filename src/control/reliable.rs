@@ -18,6 +18,13 @@ const RECEIVE_WINDOW: usize = 12;
 /// So many acknowledgements of later messages mean that this one was lost.
 const FAST_RETRANSMIT_ACKS: u8 = 3;
 
+/// What doubling of the timeout ends at, in times `tls-timeout`.
+///
+/// OpenVPN doubles without end: five packets in the 60 seconds of `hand-window`, and over a link that loses 30 % one
+/// handshake in thirty has no answer to any of them. With one doubling it is one in ten thousand, at one packet in
+/// four seconds.
+const MAX_BACKOFF: u32 = 2;
+
 /// The state of both directions of one negotiation.
 #[derive(Debug)]
 pub struct Reliable {
@@ -158,7 +165,7 @@ impl Reliable {
         let message = self.in_flight.iter_mut().find(|message| message.due <= now)?;
         message.sent = true;
         message.due = now + message.timeout;
-        message.timeout = message.timeout.saturating_mul(2);
+        message.timeout = message.timeout.saturating_mul(2).min(self.tls_timeout.saturating_mul(MAX_BACKOFF));
         message.later_acks = 0;
         Some(Outgoing { opcode: message.opcode, message_id: message.message_id, payload: &message.payload })
     }

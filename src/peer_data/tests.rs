@@ -4,8 +4,8 @@ use std::thread;
 use proptest::prelude::*;
 
 use super::*;
-use crate::packet::Verdict;
 use crate::data::{OCC_EXIT, OCC_REPLY, PING};
+use crate::packet::Verdict;
 use crate::path::LinkId;
 
 const T0: Instant = Instant::from_secs(1000);
@@ -137,7 +137,6 @@ proptest! {
         }
         let mut server = Setup::default().end(Role::Server);
         prop_assert!(open(&mut server, &bytes).is_err());
-        prop_assert_eq!(server.drops().total(), 1);
     }
 }
 
@@ -202,9 +201,7 @@ mod drops {
     use super::*;
 
     fn dropped(end: &mut PeerData, packet: &[u8], reason: DropReason) {
-        let before = end.drops().get(reason);
         assert_eq!(open(end, packet), Err(reason));
-        assert_eq!(end.drops().get(reason), before + 1);
     }
 
     #[test]
@@ -224,7 +221,6 @@ mod drops {
         assert!(!server.is_ready());
         dropped(&mut server, &packet, DropReason::NoKey);
         assert_eq!(seal(&mut server, &inner(60)), Err(DropReason::NotConnected));
-        assert_eq!(server.drops().get(DropReason::NotConnected), 1);
     }
 
     #[test]
@@ -272,7 +268,6 @@ mod drops {
                 let mut buf = PacketBuf::new(&mut memory, window).unwrap();
                 assert_eq!(client.seal_one(T0, &mut buf), expected, "{transport:?}");
             }
-            assert_eq!(client.drops().get(DropReason::NoRoom), 1);
             assert_eq!(client.traffic().inner_sent.packets, 1);
         }
     }

@@ -38,14 +38,19 @@ impl Server {
         let packet = ControlPacket::parse(header.opcode, inner)?;
         match (path.transport, header.opcode) {
             (_, Opcode::HardResetClientV3 | Opcode::ControlWkcV1) => Err(DropReason::Unsupported),
-            (_, Opcode::ControlHardResetClientV2) if packet.message_id != Some(0) => Err(DropReason::MalformedControl),
+            (_, Opcode::ControlHardResetClientV2) if packet.message_id != Some(0) => {
+                Err(DropReason::MalformedControl)
+            }
             (Transport::Udp, Opcode::ControlHardResetClientV2) => {
                 self.answer_with_cookie(now, path, header.session_id, buf)
             }
-            (Transport::Tcp, Opcode::ControlHardResetClientV2) => self.begin(now, path, stamp, header, inner, None),
+            (Transport::Tcp, Opcode::ControlHardResetClientV2) => {
+                self.begin(now, path, stamp, header, inner, None)
+            }
             (Transport::Udp, Opcode::ControlV1 | Opcode::AckV1) => {
                 let cookie = packet.remote_session_id.ok_or(DropReason::BadCookie)?;
-                let is_second = packet.acks.iter().all(|&id| id <= 1) && packet.message_id.is_none_or(|id| id <= 1);
+                let is_second =
+                    packet.acks.iter().all(|&id| id <= 1) && packet.message_id.is_none_or(|id| id <= 1);
                 let window = self.shared.config.hand_window;
                 if !is_second || !self.cookie.verify(now, window, &path.remote, header.session_id, cookie) {
                     return Err(DropReason::BadCookie);
@@ -77,10 +82,12 @@ impl Server {
         let mut inner = [0; 32];
         let inner = inner.get_mut(..packet.encoded_len()).ok_or(DropReason::NoRoom)?;
         packet.emit(inner);
-        let header = ControlHeader { opcode: Opcode::ControlHardResetServerV2, key_id: KeyId::INITIAL, session_id };
+        let header =
+            ControlHeader { opcode: Opcode::ControlHardResetServerV2, key_id: KeyId::INITIAL, session_id };
         buf.truncate(0);
         let out = buf.grow_back(ControlHeader::LEN + self.shared.wrap.overhead() + inner.len())?;
-        let len = self.shared.wrap.seal_stateless(self.env.unix(now), COOKIE_PACKET_ID, header, inner, out)?;
+        let len =
+            self.shared.wrap.seal_stateless(self.env.unix(now), COOKIE_PACKET_ID, header, inner, out)?;
         buf.truncate(len);
         Ok(Outcome::Transmit(*path))
     }

@@ -31,17 +31,22 @@ pub(super) enum AuthState {
 
 impl Server {
     /// Answers [`Event::AuthRequested`].
-    pub fn reply_auth(&mut self, now: Instant, request: RequestId, decision: AuthDecision) -> Result<(), Error> {
-        let asked = |auth: &AuthState| matches!(auth, AuthState::Pending { request: asked, .. } if *asked == request);
+    pub fn reply_auth(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        decision: AuthDecision,
+    ) -> Result<(), Error> {
+        let asked =
+            |auth: &AuthState| matches!(auth, AuthState::Pending { request: asked, .. } if *asked == request);
         let index = self.peers.iter().find(|(_, peer)| asked(&peer.auth)).map(|(index, _)| index);
         let index = index.ok_or(UsageError::NoSuchRequest)?;
+        if let Some(peer) = self.peers.get_mut(index) {
+            peer.auth =
+                if decision == AuthDecision::Accept { AuthState::Granted } else { AuthState::Unknown };
+        }
         match decision {
-            AuthDecision::Accept => {
-                if let Some(peer) = self.peers.get_mut(index) {
-                    peer.auth = AuthState::Granted;
-                }
-                self.try_admit(now, index);
-            }
+            AuthDecision::Accept => self.try_admit(now, index),
             AuthDecision::Refuse { reason } => self.refuse(now, index, CloseReason::AuthFailed(reason)),
         }
         self.drain(now, index);
@@ -54,8 +59,14 @@ impl Server {
         let id = peer.id;
         match event {
             SessionEvent::HandshakeCompleted { protocol, renegotiation } => {
-                for (depth, subject) in peer.session.certificate().iter().flat_map(|cert| cert.chain.iter().enumerate()).rev() {
-                    let event = Event::CertificateVerified { peer: id, depth: depth as u32, subject: subject.clone() };
+                for (depth, subject) in
+                    peer.session.certificate().iter().flat_map(|cert| cert.chain.iter().enumerate()).rev()
+                {
+                    let event = Event::CertificateVerified {
+                        peer: id,
+                        depth: depth as u32,
+                        subject: subject.clone(),
+                    };
                     self.events.push(event);
                 }
                 self.events.push(Event::HandshakeCompleted {
@@ -105,7 +116,11 @@ impl Server {
         peer.auth = AuthState::Granted;
         if self.config.verify_user_pass {
             let Some(credentials) = &hello.credentials else {
-                return self.refuse(now, index, CloseReason::AuthFailed("a user name and a password are needed".into()));
+                return self.refuse(
+                    now,
+                    index,
+                    CloseReason::AuthFailed("a user name and a password are needed".into()),
+                );
             };
             self.requests += 1;
             let request = RequestId(self.requests);
@@ -160,7 +175,8 @@ impl Server {
         let Some(peer) = self.peers.get_mut(index) else { return Ok(()) };
         let Some(hello) = peer.hello.take() else { return Ok(()) };
         let config = &self.shared.config;
-        let cipher = choose_cipher(config, &hello.peer_info, &hello.options).ok_or(CloseReason::NoSharedCipher)?;
+        let cipher =
+            choose_cipher(config, &hello.peer_info, &hello.options).ok_or(CloseReason::NoSharedCipher)?;
         let proto = hello.peer_info.iv_proto();
         let negotiated = Negotiated {
             cipher,
@@ -257,7 +273,11 @@ impl Server {
     /// Whose authentication the host has not answered in time.
     pub(super) fn check_auth_deadline(&mut self, now: Instant, index: usize) {
         let late = |auth: &AuthState| matches!(auth, AuthState::Pending { until, .. } if *until <= now);
-        if self.peers.get(index).is_some_and(|peer| late(&peer.auth) && !matches!(peer.stage, Stage::Leaving { .. })) {
+        if self
+            .peers
+            .get(index)
+            .is_some_and(|peer| late(&peer.auth) && !matches!(peer.stage, Stage::Leaving { .. }))
+        {
             self.refuse(now, index, CloseReason::AuthTimeout);
         }
     }

@@ -20,15 +20,14 @@ use core::time::Duration;
 use crate::algorithm::{Cipher, Role};
 use crate::buffer::PacketBuf;
 use crate::config::{Lease, ServerConfig};
+use crate::data::Special;
 use crate::error::{Error, UsageError};
 use crate::event::{CloseReason, Event, EventQueue};
 use crate::host::{Environment, Host};
 use crate::limits::Limits;
-use crate::log::trace;
 use crate::packet::{Batch, Outcome, Packet, Port, Verdict};
 use crate::path::{LinkId, Path, Transport};
 use crate::peer::PeerId;
-use crate::data::Special;
 use crate::peer_data::{Opened, Payload, PeerData};
 use crate::reason::{DropCounters, DropReason};
 use crate::session::{Shared, breaks_link, take_packet};
@@ -108,7 +107,12 @@ impl Server {
     }
 
     /// The same, with limits of the caller's choice.
-    pub fn with_limits(config: ServerConfig, host: Host, limits: Limits, now: Instant) -> Result<Self, Error> {
+    pub fn with_limits(
+        config: ServerConfig,
+        host: Host,
+        limits: Limits,
+        now: Instant,
+    ) -> Result<Self, Error> {
         let wrap = WrapKeys::new(Role::Server, &config.session.wrap, config.session.auth)?;
         let tls = TlsContext::new(Role::Server, &config.session.tls, host.crypto)?;
         let mut events = EventQueue::new(limits.events);
@@ -117,7 +121,13 @@ impl Server {
         }
         let mut env = Environment::new(host.entropy, now, host.unix_time);
         Ok(Self {
-            shared: Arc::new(Shared { role: Role::Server, config: config.session.clone(), tls, wrap, limits }),
+            shared: Arc::new(Shared {
+                role: Role::Server,
+                config: config.session.clone(),
+                tls,
+                wrap,
+                limits,
+            }),
             cookie: Cookie::new(env.random()),
             initial_rate: InitialRateLimit::new(config.connect_freq_initial),
             env,
@@ -142,7 +152,8 @@ impl Server {
     /// A TCP connection has ended.
     pub fn link_closed(&mut self, now: Instant, link: LinkId) {
         self.links.remove(&link);
-        let of_link: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.session.path().link == link).map(|(i, _)| i).collect();
+        let of_link: Vec<_> =
+            self.peers.iter().filter(|(_, peer)| peer.session.path().link == link).map(|(i, _)| i).collect();
         for index in of_link {
             self.end(now, index, CloseReason::LinkClosed, None);
         }
@@ -212,19 +223,17 @@ impl Server {
 
     /// Outer packets from the host's UDP sockets.
     pub fn handle_datagrams(&mut self, now: Instant, batch: &mut Batch<'_>) {
-        batch.process(|packet, buf| self.counted(|server| server.datagram(now, &packet.path, buf)));
+        batch.process(self, |server, packet, buf| server.datagram(now, &packet.path, buf));
     }
 
     /// Bytes from a TCP link. Takes at most one packet off their front and answers how many bytes it used; `out`
     /// says what became of the packet, its offsets counted from `bytes`. 0 means that the packet is not yet whole.
     pub fn handle_stream(&mut self, now: Instant, link: LinkId, bytes: &mut [u8], out: &mut Packet) -> usize {
-        *out = Packet { cookie: out.cookie, ..Packet::default() };
-        out.settle(Ok(Outcome::Consumed));
         let Some(path) = self.links.get(&link).copied() else {
-            out.settle(Err(DropReason::UnknownPeer));
+            out.settle(Err(DropReason::UnknownPeer), &mut self.drops);
             return bytes.len();
         };
-        let used = take_packet(bytes, out, |buf| self.counted(|server| server.datagram(now, &path, buf)));
+        let used = take_packet(self, bytes, out, |server, buf| server.datagram(now, &path, buf));
         if out.verdict == Verdict::Drop
             && let Some(what) = breaks_link(out.reason)
         {
@@ -235,7 +244,7 @@ impl Server {
 
     /// Inner packets from the host, to be sealed for whoever has their destination.
     pub fn handle_tunnel_packets(&mut self, now: Instant, _from: Port, batch: &mut Batch<'_>) {
-        batch.process(|_, buf| self.counted(|server| server.tunnel_packet(now, buf)));
+        batch.process(self, |server, _, buf| server.tunnel_packet(now, buf));
     }
 
     /// Time has passed: call it at [`next_timeout`](Self::next_timeout), or at any time.
@@ -253,14 +262,14 @@ impl Server {
 
     /// Fills the batch, all of whose descriptors are free slots, with what the engine itself wants to send.
     pub fn poll_transmits(&mut self, now: Instant, batch: &mut Batch<'_>) {
-        batch.fill(|buf| {
-            while let Some(index) = self.peers.first_ready() {
-                if let Some(peer) = self.peers.get_mut(index)
-                    && peer.session.poll_transmit(&self.env, now, buf)?
+        batch.fill(self, |server, buf| {
+            while let Some(index) = server.peers.first_ready() {
+                if let Some(peer) = server.peers.get_mut(index)
+                    && peer.session.poll_transmit(&server.env, now, buf)?
                 {
                     return Ok(Some(*peer.session.path()));
                 }
-                self.peers.settled(index);
+                server.peers.settled(index);
             }
             Ok(None)
         });
@@ -320,14 +329,12 @@ impl Server {
 
     // ---- private ----
 
-    fn counted<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, DropReason>) -> Result<T, DropReason> {
-        f(self).inspect_err(|&reason| {
-            trace!("dropped: {reason}");
-            self.drops.count(reason);
-        })
-    }
-
-    fn datagram(&mut self, now: Instant, path: &Path, buf: &mut PacketBuf<'_>) -> Result<Outcome, DropReason> {
+    fn datagram(
+        &mut self,
+        now: Instant,
+        path: &Path,
+        buf: &mut PacketBuf<'_>,
+    ) -> Result<Outcome, DropReason> {
         let (opcode, _) = parse_first_byte(*buf.payload().first().ok_or(DropReason::Truncated)?)?;
         if opcode.is_data() {
             return self.data_packet(now, path, buf);
@@ -342,7 +349,12 @@ impl Server {
         Ok(Outcome::Consumed)
     }
 
-    fn data_packet(&mut self, now: Instant, path: &Path, buf: &mut PacketBuf<'_>) -> Result<Outcome, DropReason> {
+    fn data_packet(
+        &mut self,
+        now: Instant,
+        path: &Path,
+        buf: &mut PacketBuf<'_>,
+    ) -> Result<Outcome, DropReason> {
         let header = DataHeader::parse(buf.payload())?;
         let index = match header.peer_id.filter(|&id| id != WirePeerId::DISABLED) {
             Some(id) => id.get() as usize,
@@ -377,9 +389,15 @@ impl Server {
     }
 
     /// A client's inner packet goes to another client, if that is allowed, or to the host.
-    fn forward(&mut self, now: Instant, from: PeerId, buf: &mut PacketBuf<'_>) -> Result<Outcome, DropReason> {
+    fn forward(
+        &mut self,
+        now: Instant,
+        from: PeerId,
+        buf: &mut PacketBuf<'_>,
+    ) -> Result<Outcome, DropReason> {
         if self.config.client_to_client
-            && let Some(to) = IpHeader::parse(buf.payload()).and_then(|header| self.routes.get(&header.destination).copied())
+            && let Some(to) = IpHeader::parse(buf.payload())
+                .and_then(|header| self.routes.get(&header.destination).copied())
         {
             return self.seal(now, to, buf);
         }
@@ -387,10 +405,13 @@ impl Server {
     }
 
     fn tunnel_packet(&mut self, now: Instant, buf: &mut PacketBuf<'_>) -> Result<Outcome, DropReason> {
-        let IpHeader { destination, .. } = IpHeader::parse(buf.payload()).ok_or(DropReason::BadInnerPacket)?;
+        let IpHeader { destination, .. } =
+            IpHeader::parse(buf.payload()).ok_or(DropReason::BadInnerPacket)?;
         match self.routes.get(&destination).copied() {
             Some(index) => self.seal(now, index, buf),
-            None if destination.is_multicast() || self.is_broadcast(destination) => Err(DropReason::Multicast),
+            None if destination.is_multicast() || self.is_broadcast(destination) => {
+                Err(DropReason::Multicast)
+            }
             None => Err(DropReason::NoRoute),
         }
     }
@@ -503,13 +524,20 @@ impl Server {
     }
 
     fn break_link(&mut self, now: Instant, link: LinkId, what: &'static str) {
-        let of_link: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.session.path().link == link).map(|(i, _)| i).collect();
+        let of_link: Vec<_> =
+            self.peers.iter().filter(|(_, peer)| peer.session.path().link == link).map(|(i, _)| i).collect();
         for index in of_link {
             self.end(now, index, CloseReason::LinkBroken(what), None);
         }
         if self.links.remove(&link).is_some() {
             self.events.push(Event::LinkClosed { link });
         }
+    }
+}
+
+impl AsMut<DropCounters> for Server {
+    fn as_mut(&mut self) -> &mut DropCounters {
+        &mut self.drops
     }
 }
 

@@ -60,8 +60,12 @@ impl Peer {
 
     fn next_timeout(&self) -> Option<Deadline> {
         let own = match (self.stage, &self.auth) {
-            (Stage::Leaving { until, .. }, _) => Some(Deadline { at: until, reason: TimerKind::ScheduledExit }),
-            (_, AuthState::Pending { until, .. }) => Some(Deadline { at: *until, reason: TimerKind::AuthDeadline }),
+            (Stage::Leaving { until, .. }, _) => {
+                Some(Deadline { at: until, reason: TimerKind::ScheduledExit })
+            }
+            (_, AuthState::Pending { until, .. }) => {
+                Some(Deadline { at: *until, reason: TimerKind::AuthDeadline })
+            }
             _ => None,
         };
         own.into_iter().chain(self.session.next_timeout()).min()
@@ -171,7 +175,8 @@ impl Peers {
 
     /// The session with this address and session id of the other end.
     pub(super) fn by_session(&self, path: &Path, remote: SessionId) -> Option<usize> {
-        self.at(path).find(|&index| self.get(index).is_some_and(|peer| peer.session.remote_id() == Some(remote)))
+        self.at(path)
+            .find(|&index| self.get(index).is_some_and(|peer| peer.session.remote_id() == Some(remote)))
     }
 
     /// The connected session with this address.

@@ -210,7 +210,8 @@ mod tests {
         for topology in [Topology::Subnet, Topology::Net30, Topology::P2p] {
             let network = Ipv4Network { address: [10, 8, 0, 0].into(), prefix: 24 };
             let mut config = ServerConfig { topology, ..ServerConfig::new(network) };
-            config.network_v6 = Some(Ipv6Network { address: "fd00::".parse().expect("an address"), prefix: 64 });
+            config.network_v6 =
+                Some(Ipv6Network { address: "fd00::".parse().expect("an address"), prefix: 64 });
             let mut pool = Pool::new(&config);
             pool.acquire(Some("a"));
             let b = pool.acquire(Some("b")).expect("room");

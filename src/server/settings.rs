@@ -30,11 +30,18 @@ pub(super) fn local_ipv6(config: &ServerConfig) -> Option<Ipv6Addr> {
 }
 
 /// The options for one client: those for all, then its own. OpenVPN's order, in which `ifconfig` comes late.
-pub(super) fn push_list(config: &ServerConfig, pool: &Pool, info: &PeerInfo, assignment: &Assignment) -> Vec<String> {
+pub(super) fn push_list(
+    config: &ServerConfig,
+    pool: &Pool,
+    info: &PeerInfo,
+    assignment: &Assignment,
+) -> Vec<String> {
     let mut options = config.push.clone();
     topology_options(config, &mut options);
     if let Some(number) = assignment.number {
-        if let (Some(address), Some(gateway), Some(network)) = (pool.ipv6(number), local_ipv6(config), config.network_v6) {
+        if let (Some(address), Some(gateway), Some(network)) =
+            (pool.ipv6(number), local_ipv6(config), config.network_v6)
+        {
             options.push("tun-ipv6".into());
             options.push(format!("ifconfig-ipv6 {address}/{} {gateway}", network.prefix));
         }

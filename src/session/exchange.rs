@@ -47,7 +47,9 @@ impl Session {
         let (message, _) = KeyMethod2::parse(sender, record).map_err(|error| {
             CloseReason::Tls(match error {
                 KeyMethodError::Incomplete => "the peer's key exchange message is cut off".to_string(),
-                KeyMethodError::Malformed(what) => alloc::format!("the peer's key exchange message is malformed: {what}"),
+                KeyMethodError::Malformed(what) => {
+                    alloc::format!("the peer's key exchange message is malformed: {what}")
+                }
             })
         })?;
         let KeyMethod2 { source, options, username, password, peer_info } = message;
@@ -110,11 +112,8 @@ impl Session {
         let ours = &self.current.exchange.ours;
         let theirs = self.current.exchange.theirs.as_ref().ok_or_else(missing)?;
         let remote_id = self.remote_id.ok_or_else(missing)?;
-        let ours_seed = PrfSeed {
-            random1: &ours.random1,
-            random2: &ours.random2,
-            session_id: self.local_id.as_bytes(),
-        };
+        let ours_seed =
+            PrfSeed { random1: &ours.random1, random2: &ours.random2, session_id: self.local_id.as_bytes() };
         let theirs_seed =
             PrfSeed { random1: &theirs.random1, random2: &theirs.random2, session_id: remote_id.as_bytes() };
         Ok(match self.shared.role {

@@ -2,32 +2,40 @@
 
 use crate::buffer::PacketBuf;
 use crate::packet::{Outcome, Packet};
-use crate::reason::DropReason;
+use crate::reason::{DropCounters, DropReason};
 use crate::wire::stream;
 
 /// Takes at most one packet off the front of `bytes`, hands it to `each`, and answers how many bytes it used; 0 if
-/// the packet is not yet whole. `out` describes it, with the bytes used as its slot.
-pub(crate) fn take_packet(
+/// the packet is not yet whole. `out` describes it, with the bytes used as its slot. A drop is counted in `engine`.
+pub(crate) fn take_packet<E: AsMut<DropCounters>>(
+    engine: &mut E,
     bytes: &mut [u8],
     out: &mut Packet,
-    each: impl FnOnce(&mut PacketBuf<'_>) -> Result<Outcome, DropReason>,
+    each: impl FnOnce(&mut E, &mut PacketBuf<'_>) -> Result<Outcome, DropReason>,
 ) -> usize {
-    let end = match stream::parse_length(bytes) {
-        Ok(Some(len)) => stream::PREFIX + len,
-        Ok(None) => return 0,
-        Err(reason) => {
-            out.settle(Err(reason));
-            return bytes.len(); // there is no finding the next packet
-        }
+    *out = Packet { cookie: out.cookie, ..Packet::default() };
+    let (used, outcome) = match stream::parse_length(bytes) {
+        Ok(Some(len)) => match bytes.get_mut(..stream::PREFIX + len) {
+            Some(frame) => {
+                let end = frame.len();
+                *out = Packet { cookie: out.cookie, ..Packet::new(0..end, stream::PREFIX..end) };
+                let outcome = match PacketBuf::new(frame, stream::PREFIX..end) {
+                    Some(mut buf) => {
+                        let outcome = each(engine, &mut buf);
+                        out.set_window(buf.window());
+                        outcome
+                    }
+                    None => Err(DropReason::BadSlot),
+                };
+                (end, outcome)
+            }
+            None => (0, Ok(Outcome::Consumed)),
+        },
+        Ok(None) => (0, Ok(Outcome::Consumed)),
+        Err(reason) => (bytes.len(), Err(reason)), // there is no finding the next packet
     };
-    let Some(frame) = bytes.get_mut(..end) else { return 0 };
-    *out = Packet { cookie: out.cookie, ..Packet::new(0..end, stream::PREFIX..end) };
-    if let Some(mut buf) = PacketBuf::new(frame, stream::PREFIX..end) {
-        let outcome = each(&mut buf);
-        out.set_window(buf.window());
-        out.settle(outcome);
-    }
-    end
+    out.settle(outcome, engine.as_mut());
+    used
 }
 
 /// What a drop means for the link: on TCP nothing is lost or damaged on the way, so a broken length or a data packet

@@ -132,7 +132,18 @@ impl Session {
         let wrap = ControlWrap::new(shared.wrap.clone(), shared.config.replay_window);
         let local_id = new_session_id(env);
         let reset = Some(Opcode::ControlHardResetClientV2);
-        Self::new(shared, env, now, PeerId::SERVER, path, wrap, (local_id, None), reset, credentials, local_info)
+        Self::new(
+            shared,
+            env,
+            now,
+            PeerId::SERVER,
+            path,
+            wrap,
+            (local_id, None),
+            reset,
+            credentials,
+            local_info,
+        )
     }
 
     /// A server's session with a client whose address is proven: by its TCP connection (`cookie` is `None`), or by
@@ -149,7 +160,9 @@ impl Session {
         let (keys, window) = (shared.wrap.clone(), shared.config.replay_window);
         let (wrap, local_id, reset) = match cookie {
             Some(cookie) => (ControlWrap::new_after_cookie(keys, window), cookie, None),
-            None => (ControlWrap::new(keys, window), new_session_id(env), Some(Opcode::ControlHardResetServerV2)),
+            None => {
+                (ControlWrap::new(keys, window), new_session_id(env), Some(Opcode::ControlHardResetServerV2))
+            }
         };
         let ids = (local_id, Some(remote_id));
         Self::new(shared, env, now, peer, path, wrap, ids, reset, None, Arc::from(""))
@@ -225,7 +238,10 @@ impl Session {
         let negotiation = if is_current {
             &mut self.current
         } else {
-            self.previous.as_mut().filter(|previous| previous.channel.key_id() == header.key_id).ok_or(DropReason::WrongKeyId)?
+            self.previous
+                .as_mut()
+                .filter(|previous| previous.channel.key_id() == header.key_id)
+                .ok_or(DropReason::WrongKeyId)?
         };
         let result = negotiation.channel.handle_packet(now, &packet)?;
         if let Some(data) = &mut self.data {
@@ -261,7 +277,9 @@ impl Session {
         match header.opcode {
             Opcode::HardResetClientV3 | Opcode::ControlWkcV1 => return Err(DropReason::Unsupported),
             opcode if opcode == ours => return Err(DropReason::WrongRole),
-            opcode if opcode == theirs && packet.message_id != Some(0) => return Err(DropReason::MalformedControl),
+            opcode if opcode == theirs && packet.message_id != Some(0) => {
+                return Err(DropReason::MalformedControl);
+            }
             _ => {}
         }
         if packet.remote_session_id.is_some_and(|id| id != self.local_id) {
@@ -302,7 +320,10 @@ impl Session {
         if !self.current.handshake_reported && !self.current.channel.tls().is_handshaking() {
             self.current.handshake_reported = true;
             if let Some(protocol) = self.current.channel.tls().protocol() {
-                self.events.push_back(SessionEvent::HandshakeCompleted { protocol, renegotiation: self.is_renegotiating() });
+                self.events.push_back(SessionEvent::HandshakeCompleted {
+                    protocol,
+                    renegotiation: self.is_renegotiating(),
+                });
             }
         }
         while let Some(record) = self.current.channel.read() {
@@ -365,8 +386,10 @@ impl Session {
         let key_id = self.current.channel.key_id();
         // The old key goes on sending until the peer surely has the new one (or shows that it has, by using it).
         let half_life = self.shared.config.renegotiate.after.map(|after| after / 2);
-        let grace = half_life.map_or(self.shared.config.hand_window, |half| half.min(self.shared.config.hand_window));
-        let key = PendingKey { key_id, cipher: negotiated.cipher, block, use_by: self.current.started + grace };
+        let grace =
+            half_life.map_or(self.shared.config.hand_window, |half| half.min(self.shared.config.hand_window));
+        let key =
+            PendingKey { key_id, cipher: negotiated.cipher, block, use_by: self.current.started + grace };
         self.negotiated = Some(negotiated);
         self.current.keys_made = true;
         match &mut self.data {

@@ -24,7 +24,12 @@ impl Timers {
 
 impl Session {
     /// From here on pings are sent, and silence is noticed.
-    pub(crate) fn start_keepalive(&mut self, now: Instant, ping: Option<Duration>, timeout: Option<PingTimeout>) {
+    pub(crate) fn start_keepalive(
+        &mut self,
+        now: Instant,
+        ping: Option<Duration>,
+        timeout: Option<PingTimeout>,
+    ) {
         self.timers.connected = true;
         self.timers.ping_timeout = timeout;
         if let Some(data) = self.data_mut() {
@@ -42,7 +47,10 @@ impl Session {
         let data = self.data();
         [
             deadline(self.current.channel.next_timeout(), TimerKind::Retransmit),
-            deadline(self.previous.as_ref().and_then(|previous| previous.channel.next_timeout()), TimerKind::Retransmit),
+            deadline(
+                self.previous.as_ref().and_then(|previous| previous.channel.next_timeout()),
+                TimerKind::Retransmit,
+            ),
             deadline(self.hand_window_end(), TimerKind::HandWindow),
             deadline(self.renegotiation_due(), TimerKind::Renegotiate),
             deadline(data.and_then(|data| data.next_expiry()), TimerKind::LameDuck),
@@ -77,8 +85,7 @@ impl Session {
 
     /// Whether the keys' use asks for a renegotiation; to be asked after packets went through the data state.
     pub(crate) fn wants_renegotiation(&self) -> bool {
-        self.current.keys_made
-            && self.data().is_some_and(|data| data.wants_renegotiation().is_some())
+        self.current.keys_made && self.data().is_some_and(|data| data.wants_renegotiation().is_some())
     }
 
     fn hand_window_end(&self) -> Option<Instant> {

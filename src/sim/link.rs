@@ -61,7 +61,11 @@ impl LinkQuality {
     };
 
     /// When the copies of a packet arrive, and how they look then.
-    pub(crate) fn carry(&self, random: &mut Random, packet: &[u8]) -> std::vec::Vec<(Duration, std::vec::Vec<u8>)> {
+    pub(crate) fn carry(
+        &self,
+        random: &mut Random,
+        packet: &[u8],
+    ) -> std::vec::Vec<(Duration, std::vec::Vec<u8>)> {
         let mut copies = std::vec::Vec::new();
         if packet.len() > self.mtu {
             return copies;

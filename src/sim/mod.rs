@@ -9,4 +9,5 @@ mod trace;
 mod world;
 
 pub(crate) use link::LinkQuality;
+pub(crate) use pki::tls_crypt;
 pub(crate) use world::{World, WorldBuilder, numbered, tail};

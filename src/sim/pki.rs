@@ -1,6 +1,9 @@
 //! Certificates for the simulated ends: RSA, whose signatures have the same length in every run.
 
-use crate::config::{NamedText, TlsConfig};
+use core::fmt::Write;
+use std::string::String;
+
+use crate::config::{NamedText, TlsConfig, WrapConfig};
 
 macro_rules! text {
     ($name:literal) => {
@@ -9,9 +12,32 @@ macro_rules! text {
 }
 
 pub(super) fn server() -> TlsConfig {
-    TlsConfig { ca: text!("ca.crt"), cert: text!("server.crt"), key: text!("rsa.key"), ..TlsConfig::default() }
+    TlsConfig {
+        ca: text!("ca.crt"),
+        cert: text!("server.crt"),
+        key: text!("rsa.key"),
+        ..TlsConfig::default()
+    }
 }
 
 pub(super) fn client() -> TlsConfig {
-    TlsConfig { ca: text!("ca.crt"), cert: text!("client.crt"), key: text!("rsa.key"), ..TlsConfig::default() }
+    TlsConfig {
+        ca: text!("ca.crt"),
+        cert: text!("client.crt"),
+        key: text!("rsa.key"),
+        ..TlsConfig::default()
+    }
+}
+
+/// `tls-crypt` with a key that both ends know.
+pub(crate) fn tls_crypt() -> WrapConfig {
+    let mut text = String::from("-----BEGIN OpenVPN Static key V1-----\n");
+    for line in 0..16u8 {
+        for byte in 0..16u8 {
+            let _ = write!(text, "{:02x}", (line * 16 + byte).wrapping_mul(167) ^ 0x5c);
+        }
+        text.push('\n');
+    }
+    text.push_str("-----END OpenVPN Static key V1-----\n");
+    WrapConfig::TlsCrypt { key: NamedText::file("ta.key", text) }
 }

@@ -16,7 +16,11 @@ impl Trace {
     pub(crate) fn packet(&mut self, now: Instant, from: &str, bytes: &[u8], fate: &str) {
         // The kind of packet and its length; the bytes are not the same in every run (ring has its own entropy).
         let kind = bytes.first().copied().unwrap_or_default();
-        self.lines.push(std::format!("{:>12} {from} {kind:#04x} {} {fate}", now.as_nanos() / 1000, bytes.len()));
+        self.lines.push(std::format!(
+            "{:>12} {from} {kind:#04x} {} {fate}",
+            now.as_nanos() / 1000,
+            bytes.len()
+        ));
     }
 
     pub(crate) fn event(&mut self, now: Instant, who: &str, event: &Event) {

@@ -55,7 +55,13 @@ impl WorldBuilder {
         let clients = (0..self.clients)
             .map(|number| {
                 let client = Client::new(self.client.clone(), host(), now).expect("a client");
-                End { client, address: client_address(number, 0), attempts: 0, inbox: Vec::new(), events: Vec::new() }
+                End {
+                    client,
+                    address: client_address(number, 0),
+                    attempts: 0,
+                    inbox: Vec::new(),
+                    events: Vec::new(),
+                }
             })
             .collect();
         World {
@@ -133,6 +139,7 @@ impl World {
     /// Runs until `done` says so, or until `limit` has passed. Answers whether it did.
     pub(crate) fn run_until(&mut self, limit: Duration, mut done: impl FnMut(&Self) -> bool) -> bool {
         let end = self.now + limit;
+        self.settle();
         loop {
             if done(self) {
                 return true;
@@ -162,6 +169,12 @@ impl World {
 
     pub(crate) fn is_up(&self) -> bool {
         self.clients.iter().all(|end| end.client.is_connected())
+    }
+
+    /// Whether the key negotiation of every client is complete.
+    pub(crate) fn is_authenticated(&self) -> bool {
+        let done = |event: &Event| matches!(event, Event::PeerAuthenticated { .. });
+        self.clients.iter().all(|end| end.events.iter().any(done))
     }
 
     /// Sends an inner packet from a client into the tunnel.
@@ -276,7 +289,8 @@ impl World {
 
     fn drain(&mut self, who: To) -> bool {
         let mut busy = false;
-        let mut packets: [Packet; SLOTS] = core::array::from_fn(|slot| Packet::free(slot * SLOT..(slot + 1) * SLOT));
+        let mut packets: [Packet; SLOTS] =
+            core::array::from_fn(|slot| Packet::free(slot * SLOT..(slot + 1) * SLOT));
         let mut batch = Batch::new(&mut self.slab, &mut packets, 0);
         match who {
             To::Server => self.server.poll_transmits(self.now, &mut batch),

@@ -1,7 +1,7 @@
 //! A session begins, and packets flow both ways.
 
-use std::string::ToString;
 use core::time::Duration;
+use std::string::ToString;
 
 use crate::config::{TlsVersion, TlsVersionMax};
 use crate::event::{CloseReason, Event};
@@ -100,7 +100,10 @@ fn clients_reach_each_other_if_the_server_lets_them() {
             .clients
             .iter()
             .position(|end| {
-                end.client.settings().and_then(|settings| settings.ifconfig).is_some_and(|ifconfig| ifconfig.local.octets()[3] != target)
+                end.client
+                    .settings()
+                    .and_then(|settings| settings.ifconfig)
+                    .is_some_and(|ifconfig| ifconfig.local.octets()[3] != target)
             })
             .expect("two clients have two addresses");
         let source = if target == 2 { 3 } else { 2 };
@@ -140,7 +143,8 @@ fn a_login_waits_for_the_host_and_is_refused_at_its_deadline() {
     use crate::config::{AuthUserPass, Credentials};
     use crate::server::AuthDecision;
 
-    for decision in [Some(AuthDecision::Accept), Some(AuthDecision::Refuse { reason: "wrong".into() }), None] {
+    for decision in [Some(AuthDecision::Accept), Some(AuthDecision::Refuse { reason: "wrong".into() }), None]
+    {
         let mut builder = WorldBuilder::new(9);
         builder.server.verify_user_pass = true;
         builder.client.auth_user_pass = AuthUserPass::Given(Credentials {
@@ -167,7 +171,11 @@ fn a_login_waits_for_the_host_and_is_refused_at_its_deadline() {
         world.run_for(Duration::from_secs(if accepted { 2 } else { 70 }));
         assert_eq!(world.is_up(), accepted, "{}", tail(&world.trace));
         if !accepted {
-            assert!(matches!(world.client_closings(0)[..], [CloseReason::AuthFailed(_)]), "{}", tail(&world.trace));
+            assert!(
+                matches!(world.client_closings(0)[..], [CloseReason::AuthFailed(_)]),
+                "{}",
+                tail(&world.trace)
+            );
         }
     }
 }

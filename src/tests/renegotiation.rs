@@ -46,11 +46,14 @@ fn keys_change_by_time_and_no_packet_is_lost() {
 #[test]
 fn keys_change_by_packets() {
     let mut builder = WorldBuilder::new(21);
+    // A key is replaced for what it has carried, and begins to carry at the latest when hand-window has passed.
     builder.server.session.renegotiate.packets = Some(100);
+    builder.server.session.hand_window = Duration::from_secs(5);
+    builder.client.session.hand_window = Duration::from_secs(5);
     let mut world = builder.build();
     world.start();
     assert!(world.run_until(Duration::from_secs(5), World::is_up));
-    none_missing(&mut world, Duration::from_secs(30));
+    none_missing(&mut world, Duration::from_secs(60));
     assert!(rekeys(&world.server_events) >= 5, "{}", tail(&world.trace));
 }
 
