@@ -1,0 +1,155 @@
+//! The data path allocates nothing: not for a packet, not for a drop, in no direction and under no cipher.
+//!
+//! A process of its own, for it replaces the global allocator by one that counts.
+
+use core::cell::Cell;
+use core::time::Duration;
+use std::alloc::{GlobalAlloc, Layout, System};
+
+use adit::config::SessionConfig;
+use adit::crypto::KeyBlock;
+use adit::wire::{KeyId, WirePeerId};
+use adit::{
+    Batch, Cipher, DropReason, Framing, HEADROOM, Instant, LinkId, Packet, Path, PeerData, PeerId, Role, Verdict,
+};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    ALLOCATIONS.with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        count();
+        unsafe { System.realloc(memory, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How many allocations `work` makes on this thread.
+fn allocations(work: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.with(Cell::get);
+    work();
+    ALLOCATIONS.with(Cell::get) - before
+}
+
+const SLOT: usize = 2048;
+const PACKETS: usize = 8;
+const NOW: Instant = Instant::from_secs(1);
+
+/// Inner packets of growing length, from the client; the first is a SYN that `mssfix` lowers.
+fn fill(slab: &mut [u8], packets: &mut [Packet]) {
+    for (i, packet) in packets.iter_mut().enumerate() {
+        let (slot, len) = (i * SLOT, 44 + i * 193);
+        let data = &mut slab[slot + HEADROOM..slot + HEADROOM + len];
+        data.fill(0);
+        data[0] = 0x45;
+        data[2..4].copy_from_slice(&(len as u16).to_be_bytes());
+        data[9] = 6;
+        data[12..16].copy_from_slice(&[10, 8, 0, 2]);
+        if i == 0 {
+            data[32..34].copy_from_slice(&[0x60, 0x02]);
+            data[40..44].copy_from_slice(&[2, 4, 0xFF, 0xFF]);
+        }
+        *packet = Packet::new(slot..slot + SLOT, slot + HEADROOM..slot + HEADROOM + len);
+    }
+}
+
+fn expect(packets: &[Packet], verdict: Verdict, reason: DropReason) {
+    for packet in packets {
+        assert_eq!((packet.verdict, packet.reason), (verdict, reason));
+    }
+}
+
+/// What a host does between two ends: the stream's prefix is gone, the packet comes by the other's path.
+fn carry(packets: &mut [Packet], path: Path, prefix: u32) {
+    for packet in packets {
+        packet.data += prefix;
+        packet.data_len -= prefix;
+        packet.path = path;
+        packet.verdict = Verdict::Pending;
+        packet.reason = DropReason::None;
+    }
+}
+
+fn end(role: Role, path: Path, cipher: Cipher, framing: Framing, wire_peer_id: Option<WirePeerId>) -> PeerData {
+    let mut config = SessionConfig::default();
+    config.framing = framing;
+    let mut end = PeerData::new(NOW, PeerId::SERVER, role, path, &config);
+    end.set_wire_peer_id(wire_peer_id);
+    let block = KeyBlock::new([0x42; KeyBlock::LEN]);
+    end.install_key(KeyId::INITIAL, cipher, &block, NOW);
+    // A second key that takes over on the way.
+    end.install_key(KeyId::INITIAL.next(), cipher, &block, NOW + Duration::from_secs(1));
+    end.set_sources(vec!["10.8.0.2".parse().unwrap()]);
+    end
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| drop(Box::new(1))), 1);
+}
+
+#[test]
+fn packets_and_drops_cost_no_allocation() {
+    let remote = "192.0.2.1:1194".parse().unwrap();
+    let mut slab = vec![0; PACKETS * SLOT];
+    let mut packets = [Packet::default(); PACKETS];
+    let mut replayed = slab.clone();
+    for (path, prefix) in [(Path::udp(LinkId(1), remote), 0), (Path::tcp(LinkId(1), remote), 2)] {
+        for cipher in Cipher::DEFAULT_LIST {
+            for framing in [Framing::None, Framing::Lzo, Framing::Stub, Framing::StubV2] {
+                for wire_peer_id in [WirePeerId::new(7), None] {
+                    for role in [Role::Client, Role::Server] {
+                        let mut sender = end(role, path, cipher, framing, wire_peer_id);
+                        let mut receiver = end(role.peer(), path, cipher, framing, wire_peer_id);
+                        let count = allocations(|| {
+                            for now in [NOW, NOW + Duration::from_secs(1)] {
+                                fill(&mut slab, &mut packets);
+                                sender.seal(now, &mut Batch::new(&mut slab, &mut packets, PACKETS));
+                                expect(&packets, Verdict::Transmit, DropReason::None);
+
+                                carry(&mut packets, path, prefix);
+                                replayed.copy_from_slice(&slab);
+                                let mut again = packets;
+                                receiver.open(now, &mut Batch::new(&mut slab, &mut packets, PACKETS));
+                                expect(&packets, Verdict::Deliver, DropReason::None);
+
+                                receiver.open(now, &mut Batch::new(&mut replayed, &mut again, PACKETS));
+                                expect(&again, Verdict::Drop, DropReason::DataReplay);
+
+                                carry(&mut again, path, 0);
+                                receiver.open(now, &mut Batch::new(&mut replayed, &mut again, PACKETS));
+                                expect(&again, Verdict::Drop, DropReason::DataAuthentication);
+                            }
+                        });
+                        assert_eq!(count, 0, "{cipher}, {framing:?}, {role:?}");
+                        assert_eq!(receiver.traffic().inner_received.packets, 2 * PACKETS as u64);
+                    }
+                }
+            }
+        }
+    }
+}
