@@ -143,6 +143,7 @@ impl Path {
     }
 
     /// Whether both lead to the same end by the same socket.
+    #[inline]
     pub fn same_remote(&self, other: &Self) -> bool {
         self.link == other.link && self.remote == other.remote
     }

@@ -2,15 +2,17 @@
 //!
 //! A process of its own, for it replaces the global allocator by one that counts.
 
+use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
 use core::time::Duration;
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::System;
 
 use adit::config::SessionConfig;
 use adit::crypto::KeyBlock;
 use adit::wire::{KeyId, WirePeerId};
 use adit::{
-    Batch, Cipher, DropReason, Framing, HEADROOM, Instant, LinkId, Packet, Path, PeerData, PeerId, Role, Verdict,
+    Batch, Cipher, DropReason, Framing, HEADROOM, Instant, LinkId, Packet, Path, PeerData, PeerId, Role,
+    Verdict,
 };
 
 struct Counting;
@@ -94,7 +96,13 @@ fn carry(packets: &mut [Packet], path: Path, prefix: u32) {
     }
 }
 
-fn end(role: Role, path: Path, cipher: Cipher, framing: Framing, wire_peer_id: Option<WirePeerId>) -> PeerData {
+fn end(
+    role: Role,
+    path: Path,
+    cipher: Cipher,
+    framing: Framing,
+    wire_peer_id: Option<WirePeerId>,
+) -> PeerData {
     let mut config = SessionConfig::default();
     config.framing = framing;
     let mut end = PeerData::new(NOW, PeerId::SERVER, role, path, &config);

@@ -19,6 +19,7 @@ const V2_PLAIN: u8 = 0x00;
 const V2_PLAIN_QUIRK: u8 = 0x0A;
 
 /// Frames a payload of at least one byte for sending.
+#[inline]
 pub(crate) fn frame(framing: Framing, buf: &mut PacketBuf<'_>) -> Result<(), DropReason> {
     match framing {
         Framing::None => {}
@@ -39,6 +40,7 @@ pub(crate) fn frame(framing: Framing, buf: &mut PacketBuf<'_>) -> Result<(), Dro
 }
 
 /// Takes a received payload out of its frame. Leaves at least one byte.
+#[inline]
 pub(crate) fn unframe(framing: Framing, buf: &mut PacketBuf<'_>) -> Result<(), DropReason> {
     match (framing, buf.payload_mut()) {
         (_, []) => return Err(DropReason::BadFraming),

@@ -38,6 +38,7 @@ pub(crate) enum Special {
 
 impl Special {
     /// `None` for an inner packet.
+    #[inline]
     pub(crate) fn classify(payload: &[u8]) -> Option<Self> {
         let (prefix, rest) = payload.split_first_chunk()?;
         match (*prefix, rest) {

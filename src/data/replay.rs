@@ -25,6 +25,7 @@ impl ReplayWindow {
     }
 
     /// Whether `id` is new; it is not from then on. Only for packets whose tag is right.
+    #[inline]
     pub(crate) fn accept(&mut self, id: u32) -> bool {
         if id > self.newest {
             self.advance(id);

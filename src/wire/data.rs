@@ -49,6 +49,7 @@ impl DataHeader {
 
     /// Reads the header of `packet`. [`DropReason::BadOpcode`] if it is no data packet, [`DropReason::Truncated`] if
     /// it ends within the header.
+    #[inline]
     pub fn parse(packet: &[u8]) -> Result<Self, DropReason> {
         let (&byte, rest) = packet.split_first().ok_or(DropReason::Truncated)?;
         match parse_first_byte(byte)? {
@@ -66,6 +67,7 @@ impl DataHeader {
     /// # Panics
     ///
     /// If `out` is shorter than that.
+    #[inline]
     pub fn emit(&self, out: &mut [u8]) -> usize {
         match self.peer_id {
             None => {

@@ -88,6 +88,7 @@ impl fmt::Display for KeyId {
 
 /// Takes a packet's first byte apart. [`DropReason::BadOpcode`] for a type that OpenVPN does not have, or that of key
 /// method 1.
+#[inline]
 pub fn parse_first_byte(byte: u8) -> Result<(Opcode, KeyId), DropReason> {
     let opcode = Opcode::from_bits(byte >> 3).ok_or(DropReason::BadOpcode)?;
     Ok((opcode, KeyId(byte & 0x07)))
