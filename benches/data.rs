@@ -122,6 +122,7 @@ fn run(slab: &mut [u8], packets: &mut [Packet], len: usize, mut work: impl FnMut
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "it is the clock that a benchmark reads")]
 fn time(work: impl FnOnce()) -> Duration {
     let start = Clock::now();
     work();

@@ -111,7 +111,7 @@ fn end(
     end.install_key(KeyId::INITIAL, cipher, &block, NOW);
     // A second key that takes over on the way.
     end.install_key(KeyId::INITIAL.next(), cipher, &block, NOW + Duration::from_secs(1));
-    end.set_sources(vec!["10.8.0.2".parse().unwrap()]);
+    end.set_sources(vec!["10.8.0.2".parse().expect("an address")]);
     end
 }
 
