@@ -134,19 +134,10 @@ impl<T: Unbuffered> Connection<T> {
         }
     }
 
-    /// Takes the alert that rustls has ready after an error, in one step and no more: the next one would read the
-    /// bytes that it stumbled over once again, which it asserts never to do.
-    fn take_alert(&mut self) {
-        let UnbufferedStatus { discard, state, .. } = self.tls.process(&mut self.incoming);
-        if let Ok(ConnectionState::EncodeTlsData(record)) = state {
-            let _ = encode(record, &mut self.outgoing);
-        }
-        self.incoming.drain(..discard);
-    }
-
+    /// Processes, and after an error once more: only then rustls gives out the alert.
     fn process_or_fail(&mut self) -> Result<(), TlsError> {
         let Err(error) = self.process() else { return Ok(()) };
-        self.take_alert();
+        let _ = self.process();
         let verdict = self.evidence.verifier.as_ref().and_then(|verifier| verifier.refusal());
         let failure = match verdict {
             Some(refusal) => refusal.clone(),
