@@ -1,0 +1,40 @@
+//! `user` and `group`: giving up root once everything is open.
+
+use crate::log::Log;
+use crate::sys::{Group, User, become_group, become_user};
+
+/// Whom the process becomes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Privileges {
+    user: Option<User>,
+    group: Option<Group>,
+}
+
+impl Privileges {
+    /// Looks up the names; they must exist before anything starts.
+    pub(crate) fn find(user: Option<&str>, group: Option<&str>) -> Result<Self, String> {
+        let user = user.map(User::find).transpose().map_err(|error| format!("user: {error}"))?;
+        let group = group.map(Group::find).transpose().map_err(|error| format!("group: {error}"))?;
+        Ok(Self { user, group })
+    }
+
+    /// Whether anything is given up at all.
+    pub(crate) fn is_dropped(&self) -> bool {
+        self.user.is_some() || self.group.is_some()
+    }
+
+    /// Becomes them, the group first. A user without `group` keeps root's groups otherwise, so that its own group
+    /// stands in.
+    pub(crate) fn drop_now(&self, log: &Log) -> Result<(), String> {
+        let group = self.group.or_else(|| self.user.map(|user| Group { gid: user.gid }));
+        if let Some(group) = group {
+            become_group(group).map_err(|error| format!("cannot become group {}: {error}", group.gid))?;
+            log.info(format_args!("GID set to {}", group.gid));
+        }
+        if let Some(user) = self.user {
+            become_user(user).map_err(|error| format!("cannot become user {}: {error}", user.uid))?;
+            log.info(format_args!("UID set to {}", user.uid));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! Signals, as readable bytes of a socket.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::{flag, low_level};
+
+/// What a user asks for by a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// SIGTERM, SIGINT: leave, and tell the peer.
+    Exit,
+    /// SIGHUP: read the configuration again and start anew.
+    Reload,
+    /// SIGUSR1: connect anew, and keep what `persist-tun` keeps.
+    Restart,
+    /// SIGUSR2: write the status to the log.
+    Status,
+}
+
+/// The signals of this process.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    wake: UnixStream,
+    raised: Vec<(&'static str, Request, Arc<AtomicBool>)>,
+}
+
+impl Signals {
+    /// Takes over the signals that [`Request`] names, for the rest of the process's life.
+    pub(crate) fn new() -> io::Result<Self> {
+        let (wake, bell) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        let mut raised = Vec::new();
+        for (signal, name, request) in [
+            (SIGTERM, "SIGTERM", Request::Exit),
+            (SIGINT, "SIGINT", Request::Exit),
+            (SIGHUP, "SIGHUP", Request::Reload),
+            (SIGUSR1, "SIGUSR1", Request::Restart),
+            (SIGUSR2, "SIGUSR2", Request::Status),
+        ] {
+            let flag = Arc::new(AtomicBool::new(false));
+            // The flag first: it must stand when the byte wakes us.
+            flag::register(signal, Arc::clone(&flag))?;
+            low_level::pipe::register(signal, bell.try_clone()?)?;
+            raised.push((name, request, flag));
+        }
+        Ok(Self { wake, raised })
+    }
+
+    /// The signals that have arrived since the last call, each once.
+    pub(crate) fn take(&mut self) -> Vec<(&'static str, Request)> {
+        let mut bytes = [0; 64];
+        while matches!(self.wake.read(&mut bytes), Ok(count) if count > 0) {}
+        let arrived = self.raised.iter().filter(|(_, _, flag)| flag.swap(false, Ordering::Relaxed));
+        arrived.map(|&(name, request, _)| (name, request)).collect()
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_is_reported_once() {
+        let mut signals = Signals::new().unwrap();
+        assert!(signals.take().is_empty());
+        low_level::raise(SIGUSR2).unwrap();
+        low_level::raise(SIGUSR2).unwrap();
+        assert_eq!(signals.take(), [("SIGUSR2", Request::Status)]);
+        assert!(signals.take().is_empty());
+    }
+}
