@@ -1,3 +1,285 @@
-//! The command `adit`.
+//! The command `adit`: an OpenVPN client or server on Linux, by OpenVPN's own configuration files.
+//!
+//! [`run`] is the loop, [`io`] moves packets between the kernel and the engine, [`client`] and [`server`] do what each
+//! role needs of the system. All decisions of the protocol are the engine's, in the crate `adit`.
 
-fn main() {}
+#![deny(unsafe_code)]
+
+mod client;
+mod clock;
+mod device;
+mod engine;
+mod file;
+mod io;
+mod lines;
+mod log;
+mod netconf;
+mod password;
+mod persist;
+mod poller;
+mod privileges;
+mod resolve;
+mod run;
+mod server;
+mod signals;
+mod status;
+mod sys;
+mod tcp;
+mod timer;
+mod tun;
+mod udp;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use adit::config::{ClientConfig, Diagnostic, HostConfig, LogTarget, Profile, RoleConfig, ServerConfig, Severity};
+use adit::{Client, Host, Server};
+
+use client::ClientRole;
+use clock::Clock;
+use device::Tunnel;
+use io::Io;
+use log::{Log, Verb};
+use privileges::Privileges;
+use run::{Node, Outcome};
+use server::ServerRole;
+use signals::Signals;
+
+const HELP: &str = "\
+adit: OpenVPN client and server
+
+usage: adit FILE
+       adit --config FILE [--OPTION [ARGUMENT]...]...
+       adit --OPTION [ARGUMENT]...
+
+Options are the directives of OpenVPN's configuration files, with -- before them; one that adit does not
+have is refused by name. Files are looked for from the current directory, or from that of --cd.
+
+  --help     this text
+  --version  the version
+
+Signals: TERM and INT leave, and tell the other end; HUP reads the configuration again; USR1 connects
+anew; USR2 writes the status to the log.
+";
+
+/// The largest `tun-mtu` that a server may push to us, in bytes.
+const MAX_PUSHED_MTU: u16 = 1600;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => {
+            eprint!("{HELP}");
+            ExitCode::FAILURE
+        }
+        ["--help" | "-h"] => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        ["--version"] => {
+            println!("{}", version());
+            ExitCode::SUCCESS
+        }
+        _ => match Process::start(args) {
+            Ok(process) => ExitCode::from(process.run()),
+            Err(Failure(sentences)) => {
+                for sentence in sentences {
+                    eprintln!("{sentence}");
+                }
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+fn version() -> String {
+    format!("adit {} {}-{}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, std::env::consts::OS)
+}
+
+/// Why the process cannot start, in sentences for standard error.
+struct Failure(Vec<String>);
+
+impl From<String> for Failure {
+    fn from(sentence: String) -> Self {
+        Self(vec![format!("adit: {sentence}")])
+    }
+}
+
+/// What stays the same when SIGHUP and SIGUSR1 begin anew.
+struct Process {
+    args: Vec<String>,
+    profile: Profile,
+    privileges: Privileges,
+    log: Rc<Log>,
+    clock: Clock,
+    signals: Signals,
+}
+
+impl Process {
+    fn start(args: Vec<String>) -> Result<Self, Failure> {
+        let clock = Clock::new();
+        let (profile, warnings) = load(&args)?;
+        let host = &profile.host;
+        let privileges = Privileges::find(host.user.as_deref(), host.group.as_deref())?;
+        let log = Rc::new(open_log(host, clock)?);
+        for warning in warnings {
+            log.warning(warning);
+        }
+        log.info(version());
+        if let Some(path) = &host.writepid {
+            let pid = format!("{}\n", std::process::id());
+            std::fs::write(path, pid).map_err(|error| format!("writepid: cannot write {path}: {error}"))?;
+        }
+        let signals = Signals::new().map_err(|error| format!("cannot take over signals: {error}"))?;
+        Ok(Self { args, profile, privileges, log, clock, signals })
+    }
+
+    /// Runs until the process is to end; its exit status.
+    fn run(mut self) -> u8 {
+        let mut kept = None;
+        loop {
+            match self.run_once(kept.take()) {
+                Ok((Outcome::Exit(status), _)) => return status,
+                Ok((Outcome::Restart, tunnel)) => kept = tunnel,
+                Ok((Outcome::Reload, _)) => self.reload(),
+                Err(why) => {
+                    self.log.error(why);
+                    self.log.info("Exiting due to fatal error");
+                    return 1;
+                }
+            }
+        }
+    }
+
+    /// Takes the configuration as it is now. One that cannot be used, or no longer be read, leaves the old in force.
+    /// The log stays where it is.
+    fn reload(&mut self) {
+        match load(&self.args) {
+            Ok((profile, warnings)) => {
+                self.profile = profile;
+                for warning in warnings {
+                    self.log.warning(warning);
+                }
+            }
+            Err(Failure(sentences)) => {
+                for sentence in sentences {
+                    self.log.error(sentence);
+                }
+                self.log.warning("the configuration stays as it was");
+            }
+        }
+    }
+
+    fn run_once(&mut self, kept: Option<Tunnel>) -> Result<(Outcome, Option<Tunnel>), String> {
+        let profile = self.profile.clone();
+        match profile.role {
+            RoleConfig::Client(config) => self.run_client(config, profile.host, kept),
+            RoleConfig::Server(config) => self.run_server(config, profile.host, kept),
+        }
+    }
+
+    fn run_client(
+        &mut self,
+        config: ClientConfig,
+        host: HostConfig,
+        kept: Option<Tunnel>,
+    ) -> Result<(Outcome, Option<Tunnel>), String> {
+        let io = self.io(config.session.tun_mtu.max(MAX_PUSHED_MTU))?;
+        let engine = Client::new(config.clone(), self.engine_host(), self.clock.now());
+        let engine = engine.map_err(|error| error.to_string())?;
+        let mut node = Node { engine, io, clock: self.clock };
+        let mut role = ClientRole::start(host, &config, self.privileges, kept, &mut node);
+        let outcome = run::run(&mut node, &mut role, &mut self.signals);
+        let tunnel = role.finish(&mut node, matches!(outcome, Ok(Outcome::Restart)));
+        self.note_drops(node.engine.drops(), &node.io);
+        outcome.map(|outcome| (outcome, tunnel)).map_err(|error| error.to_string())
+    }
+
+    fn run_server(
+        &mut self,
+        config: ServerConfig,
+        host: HostConfig,
+        kept: Option<Tunnel>,
+    ) -> Result<(Outcome, Option<Tunnel>), String> {
+        let io = self.io(config.session.tun_mtu)?;
+        let engine = Server::new(config.clone(), self.engine_host(), self.clock.now());
+        let engine = engine.map_err(|error| error.to_string())?;
+        let mut node = Node { engine, io, clock: self.clock };
+        let mut role = ServerRole::start(host, &config, self.privileges, kept, &mut node)?;
+        let outcome = run::run(&mut node, &mut role, &mut self.signals);
+        let tunnel = role.finish(&mut node, matches!(outcome, Ok(Outcome::Restart)));
+        if let RoleConfig::Server(config) = &mut self.profile.role {
+            config.leases = node.engine.leases();
+        }
+        self.note_drops(node.engine.drops(), &node.io);
+        outcome.map(|outcome| (outcome, tunnel)).map_err(|error| error.to_string())
+    }
+
+    fn io(&self, mtu: u16) -> Result<Io, String> {
+        Io::new(Rc::clone(&self.log), mtu).map_err(|error| format!("cannot wait for events: {error}"))
+    }
+
+    fn engine_host(&self) -> Host {
+        Host::new(fill_random, self.clock.unix())
+    }
+
+    fn note_drops(&self, drops: &adit::DropCounters, io: &Io) {
+        for (reason, count) in drops.iter() {
+            self.log.line(Verb::Debug, format_args!("dropped packets, {reason}: {count}"));
+        }
+        let lost = io.losses;
+        if lost.tun + lost.link > 0 {
+            let io::Losses { tun, link } = lost;
+            self.log.line(Verb::Debug, format_args!("packets that the system did not take: {tun} by TUN, {link} by the link"));
+        }
+    }
+}
+
+/// Reads the configuration that the command line names; warnings go to the log, once there is one.
+fn load(args: &[String]) -> Result<(Profile, Vec<Diagnostic>), Failure> {
+    let mut files = |path: &str| std::fs::read(path).map_err(|error| cause(&error));
+    let parsed = Profile::from_args(args, &mut files);
+    match parsed.profile {
+        Some(profile) => Ok((profile, parsed.diagnostics)),
+        None => {
+            let errors = parsed.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+            Err(Failure(errors.map(Diagnostic::to_string).collect()))
+        }
+    }
+}
+
+/// An error of the system in words, without its number.
+fn cause(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
+}
+
+fn open_log(host: &HostConfig, clock: Clock) -> Result<Log, String> {
+    let (path, append) = match &host.log {
+        LogTarget::Stdout => return Ok(Log::stdout(host.verb, clock)),
+        LogTarget::Truncate(path) => (path, false),
+        LogTarget::Append(path) => (path, true),
+    };
+    let log = Log::file(Path::new(path), append, host.verb, clock);
+    log.map_err(|error| format!("cannot open the log {path}: {}", cause(&error)))
+}
+
+/// The system's entropy.
+///
+/// # Panics
+///
+/// If the system has none to give: nothing could be kept secret then.
+fn fill_random(mut out: &mut [u8]) {
+    use rustix::rand::{GetRandomFlags, getrandom};
+    while !out.is_empty() {
+        match getrandom(&mut *out, GetRandomFlags::empty()) {
+            Ok(count) => out = &mut out[count..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => panic!("the system's entropy cannot be read: {error}"),
+        }
+    }
+}

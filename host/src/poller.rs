@@ -32,7 +32,6 @@ pub(crate) struct Ready {
 }
 
 /// The epoll instance.
-#[derive(Debug)]
 pub(crate) struct Poller {
     epoll: OwnedFd,
     events: Vec<Event>,
@@ -46,6 +45,11 @@ impl Poller {
     /// Watches `fd`, for room to write too if `write`.
     pub(crate) fn add(&self, fd: impl AsFd, source: Source, write: bool) -> io::Result<()> {
         Ok(epoll::add(&self.epoll, fd, source.data(), flags(true, write))?)
+    }
+
+    /// Watches `fd` no longer.
+    pub(crate) fn remove(&self, fd: impl AsFd) -> io::Result<()> {
+        Ok(epoll::delete(&self.epoll, fd)?)
     }
 
     /// Changes what `fd` is watched for.

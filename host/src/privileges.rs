@@ -1,7 +1,7 @@
 //! `user` and `group`: giving up root once everything is open.
 
 use crate::log::Log;
-use crate::sys::{Group, User, become_group, become_user};
+use crate::sys::{Group, User, become_group, become_user, current_uid};
 
 /// Whom the process becomes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,14 +18,12 @@ impl Privileges {
         Ok(Self { user, group })
     }
 
-    /// Whether anything is given up at all.
-    pub(crate) fn is_dropped(&self) -> bool {
-        self.user.is_some() || self.group.is_some()
-    }
-
-    /// Becomes them, the group first. A user without `group` keeps root's groups otherwise, so that its own group
-    /// stands in.
+    /// Becomes them, the group first; nothing if that has happened already. A user without `group` would keep root's
+    /// groups, so that its own group stands in.
     pub(crate) fn drop_now(&self, log: &Log) -> Result<(), String> {
+        if self.user.is_some_and(|user| user.uid == current_uid()) {
+            return Ok(());
+        }
         let group = self.group.or_else(|| self.user.map(|user| Group { gid: user.gid }));
         if let Some(group) = group {
             become_group(group).map_err(|error| format!("cannot become group {}: {error}", group.gid))?;

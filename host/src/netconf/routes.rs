@@ -1,6 +1,6 @@
 //! Routes through the tunnel and around it, as commands.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use adit::config::{Ipv4Route, Ipv6Route, RedirectGateway, RouteAddress, RouteSettings};
 
@@ -14,7 +14,6 @@ pub(crate) struct Surroundings {
     pub(crate) dev: String,
     /// The other end of the tunnel (`vpn_gateway`), where it has an address.
     pub(crate) vpn: Option<Ipv4Addr>,
-    pub(crate) vpn_v6: Option<Ipv6Addr>,
     /// The server's outer address (`remote_host`).
     pub(crate) remote: Option<IpAddr>,
     /// The way to it.
@@ -164,7 +163,6 @@ mod tests {
         Surroundings {
             dev: "tun0".into(),
             vpn: Some([10, 8, 0, 5].into()),
-            vpn_v6: None,
             remote: Some([203, 0, 113, 5].into()),
             to_remote: hop("203.0.113.5 via 192.0.2.1 dev eth0 src 192.0.2.7"),
             net: hop("default via 192.0.2.1 dev eth0"),
@@ -248,8 +246,10 @@ mod tests {
 
     #[test]
     fn a_server_next_door_needs_no_route_and_an_unreachable_one_is_told() {
+        let mut redirect = RedirectGateway::default();
+        redirect.private = true;
         let mut routes = RouteSettings::default();
-        routes.redirect_gateway = Some(RedirectGateway { private: true, ..RedirectGateway::default() });
+        routes.redirect_gateway = Some(redirect);
         let next_door = Surroundings { to_remote: Hop::parse("203.0.113.5 dev eth0"), ..around() };
         assert_eq!(plan(&routes, &next_door), (vec![], vec![]));
         let nowhere = Surroundings { to_remote: None, ..around() };

@@ -220,7 +220,7 @@ impl Datagrams {
             header.msg_hdr.msg_iovlen = message.count as _;
             if message.count > 1 {
                 header.msg_hdr.msg_control = control.as_mut_ptr().cast();
-                header.msg_hdr.msg_controllen = mem::size_of::<Control>() as _;
+                header.msg_hdr.msg_controllen = size_of::<Control>() as _;
                 set_segment(&mut header.msg_hdr, message.segment as u16);
             }
             self.headers.push(header);
@@ -230,7 +230,7 @@ impl Datagrams {
 
 impl Message {
     fn takes(&self, len: usize) -> bool {
-        self.open && len <= self.segment && self.count < MAX_SEGMENTS && self.bytes + len <= MAX_MESSAGE
+        self.open && len > 0 && len <= self.segment && self.count < MAX_SEGMENTS && self.bytes + len <= MAX_MESSAGE
     }
 
     fn push(&mut self, len: usize) {
@@ -258,11 +258,11 @@ fn set_segment(header: &mut libc::msghdr, segment: u16) {
     // SAFETY: the control buffer is aligned for `cmsghdr` and large enough for one with a `u16`, so that CMSG_FIRSTHDR
     // is not null and CMSG_DATA lies inside.
     unsafe {
-        header.msg_controllen = libc::CMSG_SPACE(mem::size_of::<u16>() as u32) as _;
+        header.msg_controllen = libc::CMSG_SPACE(size_of::<u16>() as u32) as _;
         let control = libc::CMSG_FIRSTHDR(header);
         (*control).cmsg_level = libc::SOL_UDP;
         (*control).cmsg_type = libc::UDP_SEGMENT;
-        (*control).cmsg_len = libc::CMSG_LEN(mem::size_of::<u16>() as u32) as _;
+        (*control).cmsg_len = libc::CMSG_LEN(size_of::<u16>() as u32) as _;
         ptr::write_unaligned(libc::CMSG_DATA(control).cast::<u16>(), segment);
     }
 }

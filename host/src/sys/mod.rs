@@ -10,4 +10,4 @@ mod user;
 pub(crate) use datagrams::{Datagrams, Sent};
 pub(crate) use local_time::{LocalTime, local_time};
 pub(crate) use tun::open_tun;
-pub(crate) use user::{Group, User, become_group, become_user};
+pub(crate) use user::{Group, User, become_group, become_user, current_uid};

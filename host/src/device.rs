@@ -1,0 +1,94 @@
+//! [`Tunnel`]: the TUN device together with the addresses and routes that were set for it, so that both go together.
+
+use std::net::IpAddr;
+
+use adit::config::Device;
+
+use crate::io::Io;
+use crate::log::Log;
+use crate::netconf::{Hop, Interface, Network, Step, Surroundings, interface_steps};
+use crate::tun::Tun;
+
+/// What `dev` names, once it is open.
+#[derive(Debug)]
+pub(crate) struct Tunnel {
+    /// `None` for `dev null`.
+    network: Option<Network>,
+    /// The device while no [`Io`] has it.
+    parked: Option<Tun>,
+    name: String,
+}
+
+impl Tunnel {
+    /// Opens the device and hands it to `io`.
+    pub(crate) fn open(dev: &Device, io: &mut Io, log: &Log) -> Result<Self, String> {
+        let wanted = match dev {
+            Device::Null => {
+                let name = "null".to_owned();
+                return Ok(Self { network: None, parked: None, name });
+            }
+            Device::Tun => "tun",
+            Device::Named(name) => name,
+        };
+        let network = Network::new()?;
+        let tun = Tun::open(wanted)?;
+        let name = tun.name().to_owned();
+        log.info(format_args!("TUN/TAP device {name} opened"));
+        io.attach_tun(tun).map_err(|error| format!("cannot wait for {name}: {error}"))?;
+        Ok(Self { network: Some(network), parked: None, name })
+    }
+
+    /// The device's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Sets the device's MTU and addresses.
+    pub(crate) fn configure(&mut self, interface: &Interface, log: &Log) {
+        self.apply(interface_steps(&self.name, interface), log);
+    }
+
+    /// Runs further steps.
+    pub(crate) fn apply(&mut self, steps: Vec<Step>, log: &Log) {
+        if let Some(network) = &mut self.network {
+            network.apply(steps, log);
+        }
+    }
+
+    /// How the system routes at present, with a server at `remote`.
+    pub(crate) fn surroundings(&self, remote: Option<IpAddr>) -> Surroundings {
+        let hop = |f: &dyn Fn(&Network) -> Option<Hop>| self.network.as_ref().and_then(f);
+        Surroundings {
+            dev: self.name.clone(),
+            vpn: None,
+            remote,
+            to_remote: remote.and_then(|remote| hop(&|network| network.hop_to(remote))),
+            net: hop(&|network| network.default_hop(false)),
+            net_v6: hop(&|network| network.default_hop(true)),
+        }
+    }
+
+    /// Takes the device out of an [`Io`] that ends, to be [resumed](Self::resume) by another.
+    pub(crate) fn park(mut self, io: &mut Io) -> Self {
+        self.parked = io.take_tun();
+        self
+    }
+
+    /// Goes on with a parked device.
+    pub(crate) fn resume(&mut self, io: &mut Io, log: &Log) -> Result<(), String> {
+        log.info(format_args!("Preserving previous TUN/TAP instance: {}", self.name));
+        match self.parked.take() {
+            Some(tun) => io.attach_tun(tun).map_err(|error| format!("cannot wait for {}: {error}", self.name)),
+            None => Ok(()),
+        }
+    }
+
+    /// Undoes all that was set, and closes the device.
+    pub(crate) fn close(mut self, io: &mut Io, log: &Log) {
+        if let Some(network) = &mut self.network {
+            log.info("Closing TUN/TAP interface");
+            network.undo(log);
+        }
+        drop(io.take_tun());
+    }
+}

@@ -1,0 +1,325 @@
+//! [`Narrator`]: from events to the lines that people and programs know from OpenVPN's log.
+
+use std::collections::BTreeMap;
+
+use adit::{Address, Cipher, CloseReason, Event, Path, PeerId, Role};
+
+use crate::log::Verb;
+
+/// A line of the log, with its importance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) verb: Verb,
+    pub(crate) text: String,
+}
+
+/// Knows the peers' names, and puts them before a server's lines.
+#[derive(Debug)]
+pub(crate) struct Narrator {
+    role: Role,
+    peers: BTreeMap<PeerId, Known>,
+}
+
+/// What is known of a peer so far.
+#[derive(Clone, Debug)]
+struct Known {
+    common_name: Option<String>,
+    path: Path,
+}
+
+impl Narrator {
+    pub(crate) fn new(role: Role) -> Self {
+        Self { role, peers: BTreeMap::new() }
+    }
+
+    /// The lines about `event`, most of them one.
+    pub(crate) fn tell(&mut self, event: &Event) -> Vec<Line> {
+        self.learn(event);
+        let peer = subject(event);
+        let prefix = self.prefix(peer);
+        let mut lines = self.plain(event, peer);
+        for line in &mut lines {
+            line.text.insert_str(0, &prefix);
+        }
+        if let Event::Closed { peer, .. } = event {
+            self.peers.remove(peer);
+        }
+        lines
+    }
+
+    /// `CN/address:port`, as far as it is known.
+    pub(crate) fn name(&self, peer: PeerId) -> String {
+        match self.peers.get(&peer) {
+            Some(Known { common_name: Some(name), path }) => format!("{name}/{}", path.remote),
+            Some(Known { common_name: None, path }) => path.remote.to_string(),
+            None => "UNDEF".to_owned(),
+        }
+    }
+
+    fn prefix(&self, peer: PeerId) -> String {
+        if self.role == Role::Server && self.peers.contains_key(&peer) { self.name(peer) + " " } else { String::new() }
+    }
+
+    fn common_name(&self, peer: PeerId) -> &str {
+        self.peers.get(&peer).and_then(|known| known.common_name.as_deref()).unwrap_or("UNDEF")
+    }
+
+    fn learn(&mut self, event: &Event) {
+        match event {
+            Event::SessionStarted { peer, path, .. } => {
+                self.peers.insert(*peer, Known { common_name: None, path: *path });
+            }
+            Event::PeerAuthenticated { peer, path, .. } => {
+                // The name stands before the lines that follow, not yet before this one.
+                self.peers.entry(*peer).or_insert(Known { common_name: None, path: *path });
+            }
+            _ => {}
+        }
+    }
+
+    fn plain(&mut self, event: &Event, peer: PeerId) -> Vec<Line> {
+        match event {
+            Event::SessionStarted { path, session_id, .. } => {
+                let sid: Vec<String> = session_id.chunks(4).map(hex).collect();
+                let from = family_address(&path.remote);
+                one(Verb::Details, format!("TLS: Initial packet from {from}, sid={}", sid.join(" ")))
+            }
+            Event::CertificateVerified { depth, subject, .. } => {
+                one(Verb::Info, format!("VERIFY OK: depth={depth}, {subject}"))
+            }
+            Event::PeerInfo { lines, .. } => {
+                let line = |(name, value): &(String, String)| info(format!("peer info: {name}={value}"));
+                lines.iter().map(line).collect()
+            }
+            Event::HandshakeCompleted { tls_version, cipher_suite, .. } => {
+                let suite = cipher_suite.replacen("TLS13_", "TLS_", 1);
+                one(Verb::Info, format!("Control Channel: {tls_version}, cipher {tls_version} {suite}"))
+            }
+            Event::PeerAuthenticated { common_name, path, .. } => {
+                let name = common_name.as_deref().unwrap_or("UNDEF");
+                let text = format!("[{name}] Peer Connection Initiated with {}", family_address(&path.remote));
+                if let Some(known) = self.peers.get_mut(&peer) {
+                    known.common_name = common_name.clone();
+                }
+                one(Verb::Info, text)
+            }
+            Event::Connected { cipher, ipv4, ipv6, .. } => {
+                let mut lines = Vec::new();
+                if self.role == Role::Server {
+                    let name = self.name(peer);
+                    lines.extend(ipv4.map(|ip| info(format!("MULTI: primary virtual IP for {name}: {ip}"))));
+                    lines.extend(ipv6.map(|ip| info(format!("MULTI: primary virtual IPv6 for {name}: {ip}"))));
+                }
+                lines.extend(data_channel(*cipher));
+                lines
+            }
+            Event::Rekeyed { key_id, .. } => {
+                one(Verb::Info, format!("TLS: soft reset done, data channel keys renewed (key id {key_id})"))
+            }
+            Event::Floated { path, .. } => {
+                let from = self.peers.get(&peer).map(|known| known.path.remote).unwrap_or_default();
+                if let Some(known) = self.peers.get_mut(&peer) {
+                    known.path = *path;
+                }
+                let (from, to) = (family_address(&from), family_address(&path.remote));
+                one(Verb::Info, format!("peer {peer} floated from {from} to {to}"))
+            }
+            Event::MessageSent { text, .. } => {
+                one(Verb::Details, format!("SENT CONTROL [{}]: '{text}' (status=1)", self.common_name(peer)))
+            }
+            Event::MessageReceived { text, .. } => one(Verb::Details, received(text)),
+            Event::Closed { reason, .. } => closed(self.role, self.common_name(peer), reason),
+            Event::Notice { text, .. } => one(Verb::Info, text.clone()),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Which peer an event is about.
+fn subject(event: &Event) -> PeerId {
+    match event {
+        Event::AuthRequested { peer, .. }
+        | Event::SessionStarted { peer, .. }
+        | Event::CertificateVerified { peer, .. }
+        | Event::PeerInfo { peer, .. }
+        | Event::HandshakeCompleted { peer, .. }
+        | Event::PeerAuthenticated { peer, .. }
+        | Event::Connected { peer, .. }
+        | Event::Rekeyed { peer, .. }
+        | Event::Floated { peer, .. }
+        | Event::MessageSent { peer, .. }
+        | Event::MessageReceived { peer, .. }
+        | Event::AttachRequested { peer }
+        | Event::Closed { peer, .. }
+        | Event::Notice { peer, .. } => *peer,
+        _ => PeerId::NONE,
+    }
+}
+
+fn info(text: String) -> Line {
+    Line { verb: Verb::Info, text }
+}
+
+fn one(verb: Verb, text: String) -> Vec<Line> {
+    vec![Line { verb, text }]
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// `[AF_INET]192.0.2.1:1194`; IPv6 without brackets around the address, as OpenVPN prints it.
+pub(crate) fn family_address(address: &Address) -> String {
+    match address.ip() {
+        Some(ip) => {
+            let family = if ip.is_ipv4() { "AF_INET" } else { "AF_INET6" };
+            format!("[{family}]{ip}:{}", address.port())
+        }
+        None => "[AF_UNSPEC]".to_owned(),
+    }
+}
+
+fn data_channel(cipher: Cipher) -> Vec<Line> {
+    let line = |way| {
+        let bits = cipher.key_len() * 8;
+        info(format!("{way} Data Channel: Cipher '{cipher}' initialized with {bits} bit key"))
+    };
+    vec![line("Outgoing"), line("Incoming")]
+}
+
+fn received(text: &str) -> String {
+    if text.starts_with("PUSH_") {
+        format!("PUSH: Received control message: '{text}'")
+    } else if text.starts_with("AUTH_FAILED") {
+        format!("AUTH: Received control message: {text}")
+    } else {
+        format!("Received control message: '{text}'")
+    }
+}
+
+/// The cause in words, then the signal that OpenVPN would raise for itself: monitors look for its name.
+fn closed(role: Role, name: &str, reason: &CloseReason) -> Vec<Line> {
+    let (cause, signal, label) = match reason {
+        // Whoever asked for it has said so.
+        CloseReason::Requested if role == Role::Client => return Vec::new(),
+        CloseReason::Requested => (None, "SIGTERM", "exit"),
+        CloseReason::RemoteExit => (None, "SIGTERM", "remote-exit"),
+        CloseReason::NoAnswer => (Some(reason.to_string()), "SIGUSR1", "server_poll"),
+        CloseReason::HandshakeTimeout => {
+            let text = format!("TLS Error: {reason}");
+            (Some(text), "SIGUSR1", "tls-error")
+        }
+        CloseReason::Tls(sentence) => {
+            let text = format!("TLS Error: TLS handshake failed: {sentence}");
+            (Some(text), "SIGUSR1", "tls-error")
+        }
+        CloseReason::PingTimeout => {
+            (Some(format!("[{name}] Inactivity timeout (--ping-restart), restarting")), "SIGUSR1", "ping-restart")
+        }
+        CloseReason::AuthFailed(_) | CloseReason::AuthTimeout => (Some(reason.to_string()), "SIGTERM", "auth-failure"),
+        CloseReason::RemoteRestart(_) => (Some(reason.to_string()), "SIGUSR1", "server-pushed-connection-reset"),
+        CloseReason::RemoteHalt(_) => (Some(reason.to_string()), "SIGTERM", "server-pushed-halt"),
+        CloseReason::LinkClosed => (Some("Connection reset, restarting".to_owned()), "SIGUSR1", "connection-reset"),
+        CloseReason::LinkBroken(_) => (Some(reason.to_string()), "SIGUSR1", "decryption-error"),
+        CloseReason::ConnectFailed(_) => (Some(reason.to_string()), "SIGUSR1", "connection-failed"),
+        CloseReason::TakenOver => (Some(reason.to_string()), "SIGTERM", "taken-over"),
+        _ => (Some(reason.to_string()), "SIGUSR1", "session-error"),
+    };
+    let who = if role == Role::Server { "client-instance" } else { "process" };
+    // An instance of a server never comes back by itself.
+    let what = if signal == "SIGTERM" { "exiting" } else { "restarting" };
+    let mut lines: Vec<Line> = cause.map(info).into_iter().collect();
+    lines.push(info(format!("{signal}[soft,{label}] received, {who} {what}")));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use adit::LinkId;
+
+    use super::*;
+
+    const PEER: PeerId = PeerId::SERVER;
+
+    fn path(address: &str) -> Path {
+        Path::udp(LinkId(0), address.parse().unwrap())
+    }
+
+    fn tell(narrator: &mut Narrator, event: Event) -> Vec<String> {
+        narrator.tell(&event).into_iter().map(|line| line.text).collect()
+    }
+
+    #[test]
+    fn a_client_comes_and_goes() {
+        let mut narrator = Narrator::new(Role::Server);
+        let path = path("198.51.100.7:54522");
+        let session_id = [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef];
+        assert_eq!(
+            tell(&mut narrator, Event::SessionStarted { peer: PEER, path, session_id }),
+            ["198.51.100.7:54522 TLS: Initial packet from [AF_INET]198.51.100.7:54522, sid=01234567 89abcdef"]
+        );
+        assert_eq!(
+            tell(&mut narrator, Event::CertificateVerified { peer: PEER, depth: 1, subject: "C=JP, CN=Office-CA".into() }),
+            ["198.51.100.7:54522 VERIFY OK: depth=1, C=JP, CN=Office-CA"]
+        );
+        assert_eq!(
+            tell(&mut narrator, Event::PeerInfo { peer: PEER, lines: vec![("IV_VER".into(), "2.6.14".into())] }),
+            ["198.51.100.7:54522 peer info: IV_VER=2.6.14"]
+        );
+        assert_eq!(
+            tell(&mut narrator, Event::PeerAuthenticated { peer: PEER, common_name: Some("client1".into()), path }),
+            ["198.51.100.7:54522 [client1] Peer Connection Initiated with [AF_INET]198.51.100.7:54522"]
+        );
+        let connected =
+            Event::Connected { peer: PEER, cipher: Cipher::Aes256Gcm, ipv4: Some([10, 8, 0, 2].into()), ipv6: None };
+        assert_eq!(
+            tell(&mut narrator, connected)[..2],
+            [
+                "client1/198.51.100.7:54522 MULTI: primary virtual IP for client1/198.51.100.7:54522: 10.8.0.2",
+                "client1/198.51.100.7:54522 Outgoing Data Channel: Cipher 'AES-256-GCM' initialized with 256 bit key",
+            ]
+        );
+        assert_eq!(
+            tell(&mut narrator, Event::MessageSent { peer: PEER, text: "PUSH_REPLY,ping 10".into() }),
+            ["client1/198.51.100.7:54522 SENT CONTROL [client1]: 'PUSH_REPLY,ping 10' (status=1)"]
+        );
+        assert_eq!(
+            tell(&mut narrator, Event::Closed { peer: PEER, reason: CloseReason::RemoteExit }),
+            ["client1/198.51.100.7:54522 SIGTERM[soft,remote-exit] received, client-instance exiting"]
+        );
+        assert_eq!(narrator.name(PEER), "UNDEF");
+    }
+
+    #[test]
+    fn a_client_speaks_of_its_server_without_a_prefix() {
+        let mut narrator = Narrator::new(Role::Client);
+        let path = path("[2001:db8::1]:1194");
+        let session_id = [0; 8];
+        assert_eq!(
+            tell(&mut narrator, Event::SessionStarted { peer: PEER, path, session_id }),
+            ["TLS: Initial packet from [AF_INET6]2001:db8::1:1194, sid=00000000 00000000"]
+        );
+        let done = Event::HandshakeCompleted {
+            peer: PEER,
+            tls_version: "TLSv1.3",
+            cipher_suite: "TLS13_AES_256_GCM_SHA384",
+            renegotiation: false,
+        };
+        assert_eq!(
+            tell(&mut narrator, done),
+            ["Control Channel: TLSv1.3, cipher TLSv1.3 TLS_AES_256_GCM_SHA384"]
+        );
+        tell(&mut narrator, Event::PeerAuthenticated { peer: PEER, common_name: Some("server".into()), path });
+        assert_eq!(
+            tell(&mut narrator, Event::MessageReceived { peer: PEER, text: "PUSH_REPLY,ping 10".into() }),
+            ["PUSH: Received control message: 'PUSH_REPLY,ping 10'"]
+        );
+        assert_eq!(
+            tell(&mut narrator, Event::Closed { peer: PEER, reason: CloseReason::PingTimeout }),
+            [
+                "[server] Inactivity timeout (--ping-restart), restarting",
+                "SIGUSR1[soft,ping-restart] received, process restarting"
+            ]
+        );
+    }
+}

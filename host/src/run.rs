@@ -1,0 +1,115 @@
+//! The loop: wait, take in, act on events, send, and again. One thread, one engine.
+
+use std::io;
+use std::time::Duration;
+
+use adit::{Event, Instant, LinkId};
+
+use crate::clock::Clock;
+use crate::engine::Engine;
+use crate::io::{Io, LinkChange};
+use crate::poller::{Ready, Source};
+use crate::signals::{Request, Signals};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The process ends, with this status.
+    Exit(u8),
+    /// Begin again with the configuration as it is now (SIGHUP).
+    Reload,
+    /// Begin again with what is known (SIGUSR1).
+    Restart,
+}
+
+/// An engine and what it is connected to.
+pub(crate) struct Node<E> {
+    pub(crate) engine: E,
+    pub(crate) io: Io,
+    pub(crate) clock: Clock,
+}
+
+/// What client and server do differently.
+pub(crate) trait Role<E: Engine> {
+    fn handle_event(&mut self, node: &mut Node<E>, now: Instant, event: Event);
+    fn handle_signal(&mut self, node: &mut Node<E>, now: Instant, name: &'static str, request: Request);
+    /// A TCP link is there, could not be had, or has gone.
+    fn handle_link(&mut self, node: &mut Node<E>, now: Instant, link: LinkId, change: LinkChange);
+    /// The listener has connections.
+    fn handle_listener(&mut self, _node: &mut Node<E>, _now: Instant) {}
+    /// Does what is due by now.
+    fn handle_timeout(&mut self, node: &mut Node<E>, now: Instant);
+    /// When something is due next.
+    fn next_timeout(&self) -> Option<Instant>;
+    /// Whether the run is over, and how.
+    fn outcome(&self, node: &Node<E>) -> Option<Outcome>;
+}
+
+/// Runs until the role says that it is over. An error is one of the system's: the poller or the TUN device broke.
+pub(crate) fn run<E: Engine>(
+    node: &mut Node<E>,
+    role: &mut impl Role<E>,
+    signals: &mut Signals,
+) -> io::Result<Outcome> {
+    node.io.poller.add(&*signals, Source::Signals, false)?;
+    let mut ready = Vec::new();
+    let outcome = loop {
+        settle(node, role);
+        if let Some(outcome) = role.outcome(node) {
+            break outcome;
+        }
+        let timeout = timeout(node, role);
+        node.io.poller.wait(timeout, &mut ready)?;
+        let now = node.clock.now();
+        for &event in &ready {
+            handle_ready(node, role, signals, now, event)?;
+        }
+        if node.engine.next_timeout().is_some_and(|deadline| deadline.at <= now) {
+            node.engine.handle_timeout(now);
+        }
+        role.handle_timeout(node, now);
+    };
+    node.io.poller.remove(&*signals)?;
+    Ok(outcome)
+}
+
+/// Sends what the engine wants to send and acts on its events, until it has nothing more of either.
+fn settle<E: Engine>(node: &mut Node<E>, role: &mut impl Role<E>) {
+    let now = node.clock.now();
+    loop {
+        // What is to be sent goes first: an event may close the link.
+        node.io.transmit_pending(&mut node.engine, now);
+        let Some(event) = node.engine.poll_event() else { break };
+        role.handle_event(node, now, event);
+    }
+}
+
+fn timeout<E: Engine>(node: &Node<E>, role: &impl Role<E>) -> Option<Duration> {
+    let engine = node.engine.next_timeout().map(|deadline| deadline.at);
+    let at = engine.into_iter().chain(role.next_timeout()).min()?;
+    Some(at.since(node.clock.now()))
+}
+
+fn handle_ready<E: Engine>(
+    node: &mut Node<E>,
+    role: &mut impl Role<E>,
+    signals: &mut Signals,
+    now: Instant,
+    ready: Ready,
+) -> io::Result<()> {
+    match ready.source {
+        Source::Signals => {
+            for (name, request) in signals.take() {
+                role.handle_signal(node, now, name, request);
+            }
+        }
+        Source::Tun => node.io.read_tun(&mut node.engine, now)?,
+        Source::Listener => role.handle_listener(node, now),
+        Source::Link(link) => {
+            if let Some(change) = node.io.read_link(&mut node.engine, now, link, ready) {
+                role.handle_link(node, now, link, change);
+            }
+        }
+    }
+    Ok(())
+}

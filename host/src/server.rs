@@ -1,0 +1,274 @@
+//! The host of a server: its sockets, its TUN device, the leases, the status file.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path as FilePath;
+use std::rc::Rc;
+use std::time::Duration;
+
+use adit::config::{HostConfig, Ipv4Network, ServerConfig, Topology};
+use adit::{AuthDecision, Event, Instant, LinkId, Path, Role as EngineRole, Server, Transport};
+
+use crate::device::Tunnel;
+use crate::file;
+use crate::io::{Link, LinkChange};
+use crate::lines::{Narrator, family_address};
+use crate::log::Log;
+use crate::netconf::{Interface, Ipv4Setup, Ipv6Setup, Surroundings, pool_route, route_steps};
+use crate::persist;
+use crate::privileges::Privileges;
+use crate::resolve::resolve;
+use crate::run::{Node, Outcome, Role};
+use crate::signals::Request;
+use crate::status::{self, ClientRow};
+use crate::sys::local_time;
+use crate::tcp::Listener;
+use crate::timer::Every;
+use crate::udp::{Udp, any_address};
+
+/// How long the listener rests when the system has no descriptor left for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a server's loop knows beside the engine.
+pub(crate) struct ServerRole {
+    host: HostConfig,
+    log: Rc<Log>,
+    narrator: Narrator,
+    tunnel: Option<Tunnel>,
+    status: Every,
+    leases: Every,
+    /// When to accept connections again.
+    accept_again: Option<Instant>,
+    /// What follows when all clients have been told.
+    leaving: Option<Outcome>,
+    at_once: bool,
+}
+
+impl ServerRole {
+    /// Begins: opens device and sockets, and gives up privileges. `tunnel` is what an earlier run kept.
+    pub(crate) fn start(
+        host: HostConfig,
+        config: &ServerConfig,
+        privileges: Privileges,
+        tunnel: Option<Tunnel>,
+        node: &mut Node<Server>,
+    ) -> Result<Self, String> {
+        let log = Rc::clone(&node.io.log);
+        let tunnel = match tunnel {
+            Some(mut tunnel) => {
+                tunnel.resume(&mut node.io, &log)?;
+                tunnel
+            }
+            None => set_up(&host, config, node)?,
+        };
+        let mut role = Self {
+            narrator: Narrator::new(EngineRole::Server),
+            tunnel: Some(tunnel),
+            status: Every::new(host.status.as_ref().map(|status| status.interval), node.clock.now()),
+            leases: Every::new(host.pool_persist.as_ref().and_then(|persist| persist.interval), node.clock.now()),
+            accept_again: None,
+            leaving: None,
+            at_once: false,
+            log,
+            host,
+        };
+        if let Err(why) = role.listen(node) {
+            role.finish(node, false);
+            return Err(why);
+        }
+        privileges.drop_now(&role.log)?;
+        role.log.info("Initialization Sequence Completed");
+        Ok(role)
+    }
+
+    /// Ends: writes the files, and closes everything or keeps the device for the next run.
+    pub(crate) fn finish(&mut self, node: &mut Node<Server>, keep: bool) -> Option<Tunnel> {
+        self.write_leases(node);
+        self.write_status(node);
+        node.io.close_links();
+        node.io.close_listener();
+        let tunnel = self.tunnel.take()?;
+        if keep && self.host.persist_tun {
+            return Some(tunnel.park(&mut node.io));
+        }
+        tunnel.close(&mut node.io, &self.log);
+        None
+    }
+
+    fn listen(&self, node: &mut Node<Server>) -> Result<(), String> {
+        let local = self.local_address()?;
+        let at = family_address(&local.into());
+        let version = if local.is_ipv4() { 4 } else { 6 };
+        match self.host.transport {
+            Transport::Udp => {
+                let udp = Udp::bind(local).map_err(|error| format!("cannot bind UDP to {local}: {error}"))?;
+                node.io.add_link(Link::Udp(udp)).map_err(|error| error.to_string())?;
+                self.log.info(format_args!("UDPv{version} link local (bound): {at}"));
+            }
+            Transport::Tcp => {
+                let listener = Listener::bind(local);
+                let listener = listener.map_err(|error| format!("cannot listen for TCP on {local}: {error}"))?;
+                node.io.add_listener(listener).map_err(|error| error.to_string())?;
+                self.log.info(format_args!("Listening for incoming TCP connection on {at}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn local_address(&self) -> Result<SocketAddr, String> {
+        let port = self.host.local_port.unwrap_or(0);
+        let Some(local) = &self.host.local else { return Ok(any_address(self.host.family, port)) };
+        let addresses = resolve(local, port, self.host.family)?;
+        addresses.first().copied().ok_or_else(|| format!("local: {local} has no address"))
+    }
+
+    fn status_text(&self, node: &Node<Server>) -> String {
+        let row = |peer: adit::PeerInfo<'_>| {
+            let traffic = peer.data.map(|data| data.traffic());
+            ClientRow {
+                common_name: peer.common_name.unwrap_or("UNDEF").to_owned(),
+                real_address: peer.path.remote.to_string(),
+                bytes_in: traffic.map_or(0, |traffic| traffic.outer_received.bytes),
+                bytes_out: traffic.map_or(0, |traffic| traffic.outer_sent.bytes),
+                since: local_time(peer.connected_since),
+                addresses: peer.ipv4.map(Into::into).into_iter().chain(peer.ipv6.map(Into::into)).collect(),
+            }
+        };
+        let rows: Vec<ClientRow> = node.engine.peers().map(row).collect();
+        status::server(local_time(node.clock.unix()), &rows)
+    }
+
+    fn write_status(&self, node: &Node<Server>) {
+        if let Some(status) = &self.host.status
+            && let Err(error) = file::replace(FilePath::new(&status.path), &self.status_text(node))
+        {
+            self.log.warning(format_args!("cannot write the status file {}: {error}", status.path));
+        }
+    }
+
+    fn write_leases(&self, node: &Node<Server>) {
+        if let Some(persist) = self.host.pool_persist.as_ref().filter(|persist| persist.interval.is_some())
+            && let Err(error) = file::replace(FilePath::new(&persist.path), &persist::format(&node.engine.leases()))
+        {
+            self.log.warning(format_args!("cannot write {}: {error}", persist.path));
+        }
+    }
+
+    fn leave(&mut self, node: &mut Node<Server>, now: Instant, outcome: Outcome) {
+        self.at_once = self.leaving.is_some();
+        self.leaving.get_or_insert(outcome);
+        node.engine.shutdown(now);
+    }
+}
+
+impl Role<Server> for ServerRole {
+    fn handle_event(&mut self, node: &mut Node<Server>, now: Instant, event: Event) {
+        for line in self.narrator.tell(&event) {
+            self.log.line(line.verb, line.text);
+        }
+        match event {
+            Event::AuthRequested { request, .. } => {
+                let reason = "this server has no means to verify passwords".to_owned();
+                let _ = node.engine.reply_auth(now, request, AuthDecision::Refuse { reason });
+            }
+            Event::LinkClosed { link } => node.io.close_link(link),
+            _ => {}
+        }
+    }
+
+    fn handle_signal(&mut self, node: &mut Node<Server>, now: Instant, name: &'static str, request: Request) {
+        let what = match request {
+            Request::Exit => (Outcome::Exit(0), "exiting"),
+            Request::Reload => (Outcome::Reload, "restarting"),
+            Request::Restart => (Outcome::Restart, "restarting"),
+            Request::Status => {
+                for line in self.status_text(node).lines() {
+                    self.log.info(line);
+                }
+                return;
+            }
+        };
+        self.log.info(format_args!("{name}[hard,] received, process {}", what.1));
+        self.leave(node, now, what.0);
+    }
+
+    fn handle_link(&mut self, node: &mut Node<Server>, now: Instant, link: LinkId, _change: LinkChange) {
+        node.engine.link_closed(now, link);
+    }
+
+    fn handle_listener(&mut self, node: &mut Node<Server>, now: Instant) {
+        loop {
+            let accepted = node.io.accept();
+            match accepted {
+                Ok(Some((link, remote))) => {
+                    let from = family_address(&remote.into());
+                    self.log.info(format_args!("TCP connection established with {from}"));
+                    node.engine.link_opened(now, Path::tcp(link, remote));
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    self.log.warning(format_args!("cannot accept a TCP connection: {error}"));
+                    node.io.watch_listener(false);
+                    self.accept_again = Some(now + ACCEPT_PAUSE);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, node: &mut Node<Server>, now: Instant) {
+        if self.accept_again.is_some_and(|again| again <= now) {
+            self.accept_again = None;
+            node.io.watch_listener(true);
+        }
+        if self.status.take(now) {
+            self.write_status(node);
+        }
+        if self.leases.take(now) {
+            self.write_leases(node);
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        [self.accept_again, self.status.next(), self.leases.next()].into_iter().flatten().min()
+    }
+
+    fn outcome(&self, node: &Node<Server>) -> Option<Outcome> {
+        self.leaving.filter(|_| self.at_once || node.engine.is_idle())
+    }
+}
+
+/// Opens the device and sets it up, with the routes of the configuration.
+fn set_up(host: &HostConfig, config: &ServerConfig, node: &mut Node<Server>) -> Result<Tunnel, String> {
+    let log = Rc::clone(&node.io.log);
+    let mut tunnel = Tunnel::open(&host.dev, &mut node.io, &log)?;
+    let around = tunnel.surroundings(None);
+    let interface = interface(config, &node.engine);
+    tunnel.configure(&interface, &log);
+    let pool = config.network.zip(interface.ipv4);
+    let pool_route = pool.and_then(|(network, setup)| pool_route(tunnel.name(), network, setup));
+    tunnel.apply(pool_route.into_iter().collect(), &log);
+    let vpn = config.network.map(second);
+    let (steps, problems) = route_steps(&host.routes, &Surroundings { vpn, ..around });
+    tunnel.apply(steps, &log);
+    for problem in problems {
+        log.warning(problem);
+    }
+    Ok(tunnel)
+}
+
+/// The device's addresses: the first of each network.
+fn interface(config: &ServerConfig, engine: &Server) -> Interface {
+    let ipv4 = engine.ipv4().zip(config.network).map(|(address, network)| match config.topology {
+        Topology::Subnet => Ipv4Setup::Subnet { address, prefix: network.prefix },
+        Topology::Net30 | Topology::P2p => Ipv4Setup::PointToPoint { local: address, peer: second(network) },
+    });
+    let ipv6 = engine.ipv6().zip(config.network_v6);
+    let ipv6 = ipv6.map(|(address, network)| Ipv6Setup { address, prefix: network.prefix });
+    Interface { mtu: config.session.tun_mtu, ipv4, ipv6 }
+}
+
+/// The second address of the network: where a server sends what is for its clients. The device takes anything, so
+/// that under `topology subnet` it need not be anybody's.
+fn second(network: Ipv4Network) -> Ipv4Addr {
+    Ipv4Addr::from_bits(network.address.to_bits() + 2)
+}

@@ -1,0 +1,247 @@
+//! TCP: the listener, and connections with what waits on them.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use socket2::{Protocol, Socket, Type};
+
+use crate::udp::open;
+
+/// How many bytes may wait to be sent on a connection. What comes on top is lost, as it would be on UDP: the packets
+/// inside have their own retransmissions.
+const MAX_WAITING: usize = 256 * 1024;
+/// From here on it is better to leave packets where they come from.
+const MANY_WAITING: usize = 64 * 1024;
+
+/// A listening socket.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    socket: Socket,
+}
+
+impl Listener {
+    /// Listens at `local`.
+    pub(crate) fn bind(local: SocketAddr) -> io::Result<Self> {
+        let socket = open(local, Type::STREAM, Protocol::TCP)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&local.into())?;
+        socket.listen(128)?;
+        Ok(Self { socket })
+    }
+
+    /// The next connection that waits, if any.
+    pub(crate) fn accept(&self) -> io::Result<Option<Connection>> {
+        match self.socket.accept() {
+            Ok((socket, remote)) => {
+                socket.set_nonblocking(true)?;
+                let remote = remote.as_socket().ok_or(ErrorKind::AddrNotAvailable)?;
+                Ok(Some(Connection::new(socket, remote, false)?))
+            }
+            // A connection that was gone before it was accepted is none.
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// A connection, perhaps still being opened.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: TcpStream,
+    remote: SocketAddr,
+    connecting: bool,
+    /// The beginning of a packet whose end has not come yet.
+    partial: Vec<u8>,
+    /// Bytes that wait to be sent, from `sent` on.
+    waiting: Vec<u8>,
+    sent: usize,
+    /// Whether the poller tells of room to write.
+    pub(crate) watches_room: bool,
+}
+
+impl Connection {
+    fn new(socket: Socket, remote: SocketAddr, connecting: bool) -> io::Result<Self> {
+        socket.set_tcp_nodelay(true)?;
+        let (partial, waiting) = (Vec::new(), Vec::new());
+        Ok(Self { stream: socket.into(), remote, connecting, partial, waiting, sent: 0, watches_room: false })
+    }
+
+    /// Begins to connect to `remote`, from `local` if that is given. The connection is there once it can be written
+    /// to and [`finish_connect`](Self::finish_connect) agrees.
+    pub(crate) fn open(remote: SocketAddr, local: Option<SocketAddr>) -> io::Result<Self> {
+        let socket = open(remote, Type::STREAM, Protocol::TCP)?;
+        if let Some(local) = local {
+            socket.set_reuse_address(true)?;
+            socket.bind(&local.into())?;
+        }
+        match socket.connect(&remote.into()) {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+            Err(error) => return Err(error),
+        }
+        Self::new(socket, remote, true)
+    }
+
+    /// The other end.
+    pub(crate) fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
+    /// Whether the connection is still being opened.
+    pub(crate) fn is_connecting(&self) -> bool {
+        self.connecting
+    }
+
+    /// What has become of the opening.
+    pub(crate) fn finish_connect(&mut self) -> io::Result<()> {
+        self.connecting = false;
+        match self.stream.take_error()? {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads into `buffer`, behind what was kept from before; says how many bytes there are now, and whether the
+    /// other end has closed.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> (usize, bool) {
+        let kept = self.partial.len();
+        buffer[..kept].copy_from_slice(&self.partial);
+        self.partial.clear();
+        match self.stream.read(&mut buffer[kept..]) {
+            Ok(0) => (kept, true),
+            Ok(count) => (kept + count, false),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => (kept, false),
+            Err(_) => (kept, true),
+        }
+    }
+
+    /// Keeps the beginning of a packet for the next [`read`](Self::read).
+    pub(crate) fn keep(&mut self, partial: &[u8]) {
+        self.partial.extend_from_slice(partial);
+    }
+
+    /// Puts a packet into the queue; whether there was room.
+    pub(crate) fn queue(&mut self, packet: &[u8]) -> bool {
+        let fits = self.waiting.len() - self.sent + packet.len() <= MAX_WAITING;
+        if fits {
+            self.waiting.extend_from_slice(packet);
+        }
+        fits
+    }
+
+    /// Sends what waits, as far as there is room; says how many bytes. An error ends the connection.
+    pub(crate) fn flush(&mut self) -> io::Result<usize> {
+        let before = self.sent;
+        while !self.connecting && self.sent < self.waiting.len() {
+            match self.stream.write(&self.waiting[self.sent..]) {
+                Ok(count) => self.sent += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let count = self.sent - before;
+        if self.sent == self.waiting.len() || self.sent > MANY_WAITING {
+            self.waiting.drain(..self.sent);
+            self.sent = 0;
+        }
+        Ok(count)
+    }
+
+    /// Whether anything waits to be sent.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.sent < self.waiting.len()
+    }
+
+    /// Whether so much waits that its source should be left alone.
+    pub(crate) fn is_congested(&self) -> bool {
+        self.waiting.len() - self.sent > MANY_WAITING
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn pair() -> (Connection, TcpStream) {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        assert!(listener.accept().unwrap().is_none());
+        let address = listener.socket.local_addr().unwrap().as_socket().unwrap();
+        let client = TcpStream::connect(address).unwrap();
+        let server = listener.accept().unwrap().unwrap();
+        assert_eq!(server.remote(), client.local_addr().unwrap());
+        (server, client)
+    }
+
+    fn read_some(connection: &mut Connection, buffer: &mut [u8]) -> (usize, bool) {
+        let mut poll = crate::poller::Poller::new().unwrap();
+        poll.add(&*connection, crate::poller::Source::Listener, false).unwrap();
+        poll.wait(Some(Duration::from_secs(5)), &mut Vec::new()).unwrap();
+        connection.read(buffer)
+    }
+
+    #[test]
+    fn a_partial_packet_is_kept_and_a_close_is_seen() {
+        let (mut connection, mut peer) = pair();
+        let mut buffer = [0; 64];
+        assert_eq!(connection.read(&mut buffer), (0, false));
+        peer.write_all(b"abcde").unwrap();
+        assert_eq!(read_some(&mut connection, &mut buffer), (5, false));
+        connection.keep(&buffer[3..5]);
+        peer.write_all(b"fg").unwrap();
+        assert_eq!(read_some(&mut connection, &mut buffer), (4, false));
+        assert_eq!(&buffer[..4], b"defg");
+        drop(peer);
+        assert_eq!(read_some(&mut connection, &mut buffer), (0, true));
+    }
+
+    #[test]
+    fn the_queue_is_bounded_and_flows_off() {
+        let (mut connection, mut peer) = pair();
+        let packet = [7; 1000];
+        let mut queued = 0;
+        loop {
+            while connection.queue(&packet) {
+                queued += packet.len();
+            }
+            if connection.flush().unwrap() == 0 {
+                break;
+            }
+        }
+        assert!(connection.has_waiting() && connection.is_congested() && !connection.queue(&packet));
+        let mut received = 0;
+        let mut buffer = vec![0; 1 << 16];
+        while received < queued {
+            received += peer.read(&mut buffer).unwrap();
+            connection.flush().unwrap();
+        }
+        assert!(!connection.has_waiting() && !connection.is_congested());
+    }
+
+    #[test]
+    fn a_refused_connection_is_an_error_when_it_is_finished() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        match Connection::open(free, None) {
+            Ok(mut connection) => {
+                assert!(connection.is_connecting());
+                assert_eq!(connection.finish_connect().unwrap_err().kind(), ErrorKind::ConnectionRefused);
+            }
+            Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionRefused),
+        }
+    }
+}
