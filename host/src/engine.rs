@@ -11,7 +11,6 @@ pub(crate) trait Engine {
     fn poll_transmits(&mut self, now: Instant, batch: &mut Batch<'_>);
     fn poll_event(&mut self) -> Option<Event>;
     fn next_timeout(&self) -> Option<Deadline>;
-    fn link_closed(&mut self, now: Instant, link: LinkId);
 }
 
 macro_rules! engine {
@@ -43,10 +42,6 @@ macro_rules! engine {
 
             fn next_timeout(&self) -> Option<Deadline> {
                 self.next_timeout()
-            }
-
-            fn link_closed(&mut self, now: Instant, link: LinkId) {
-                self.link_closed(now, link);
             }
         }
     };

@@ -120,11 +120,6 @@ impl Io {
         Some(tun)
     }
 
-    /// The TUN device.
-    pub(crate) fn tun(&self) -> Option<&Tun> {
-        self.tun.as_ref()
-    }
-
     /// Takes a link into use, and numbers it.
     pub(crate) fn add_link(&mut self, link: Link) -> io::Result<LinkId> {
         let id = LinkId(self.next_link);

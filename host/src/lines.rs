@@ -168,11 +168,13 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// `[AF_INET]192.0.2.1:1194`; IPv6 without brackets around the address, as OpenVPN prints it.
+/// `[AF_INET]192.0.2.1:1194`, or `[AF_INET][undef]:1194` for any; IPv6 without brackets around the address, as OpenVPN
+/// prints it.
 pub(crate) fn family_address(address: &Address) -> String {
     match address.ip() {
         Some(ip) => {
             let family = if ip.is_ipv4() { "AF_INET" } else { "AF_INET6" };
+            let ip = if ip.is_unspecified() { "[undef]".to_owned() } else { ip.to_string() };
             format!("[{family}]{ip}:{}", address.port())
         }
         None => "[AF_UNSPEC]".to_owned(),

@@ -16,8 +16,6 @@ pub(crate) enum Verb {
     Fatal = 0,
     /// Milestones and warnings.
     Info = 1,
-    /// Steps of the handshake.
-    Handshake = 2,
     /// What is pushed, pulled and configured.
     Details = 3,
     /// Parameters, drops and timers.
@@ -54,11 +52,6 @@ impl Log {
     /// Whether a line of this kind would be shown.
     pub(crate) fn shows(&self, verb: Verb) -> bool {
         verb as u8 <= self.verb
-    }
-
-    /// Sets the `verb`.
-    pub(crate) fn set_verb(&mut self, verb: u8) {
-        self.verb = verb;
     }
 
     /// Writes one line.
@@ -117,7 +110,7 @@ mod tests {
         Log::file(&path, false, 1, clock).unwrap().info("one");
         let log = Log::file(&path, true, 2, clock).unwrap();
         log.line(Verb::Details, "hidden");
-        log.line(Verb::Handshake, "two");
+        log.line(Verb::Fatal, "two");
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().map(|line| &line["2016-07-24 09:35:09 ".len()..]).collect();
         assert_eq!(lines, ["one", "two"]);
