@@ -5,10 +5,14 @@ use std::path::Path as FilePath;
 use std::rc::Rc;
 use std::time::Duration;
 
-use adit::config::{ClientConfig, Credentials, HostConfig, IfconfigOther, Remote, RouteSettings, TunnelSettings};
-use adit::{Client, CloseReason, Event, Instant, LinkId, Path, RequestId, Role as EngineRole, Transport};
+use adit::client::Client;
+use adit::config::{
+    ClientConfig, Credentials, HostConfig, IfconfigOther, Remote, RouteSettings, TunnelSettings,
+};
+use adit::{CloseReason, Event, Instant, LinkId, Path, RequestId, Role as EngineRole, Transport};
 
 use crate::device::Tunnel;
+use crate::errors::cause;
 use crate::file;
 use crate::io::{Io, Link, LinkChange};
 use crate::lines::{Narrator, family_address};
@@ -121,9 +125,11 @@ impl ClientRole {
         match remote.transport {
             Transport::Udp => {
                 let bind = local.unwrap_or_else(|| any_address(Some(family_of(address)), 0));
-                let udp = Udp::bind(bind).map_err(|error| format!("cannot bind UDP to {bind}: {error}"))?;
+                let udp = Udp::bind(bind)
+                    .map_err(|error| format!("cannot bind UDP to {bind}: {}", cause(&error)))?;
                 let link = io.add_link(Link::Udp(udp)).map_err(|error| error.to_string())?;
-                let bound = local.map_or_else(|| "(not bound)".to_owned(), |local| family_address(&local.into()));
+                let bound =
+                    local.map_or_else(|| "(not bound)".to_owned(), |local| family_address(&local.into()));
                 self.log.info(format_args!("UDPv{version} link local: {bound}"));
                 self.log.info(format_args!("UDPv{version} link remote: {to}"));
                 self.link = Some((link, address));
@@ -266,7 +272,7 @@ impl ClientRole {
         }
         if reason.is_final() {
             let failed = !matches!(reason, CloseReason::Requested);
-            let outcome = self.leaving.unwrap_or(Outcome::Exit(u8::from(failed)));
+            let outcome = self.leaving.unwrap_or_else(|| Outcome::Exit(u8::from(failed)));
             self.outcome.get_or_insert(outcome);
         } else if !self.host.persist_tun {
             self.down(node);
@@ -285,7 +291,10 @@ impl ClientRole {
         if let Some(status) = &self.host.status
             && let Err(error) = file::replace(FilePath::new(&status.path), &self.status_text(node))
         {
-            self.log.line(Verb::Info, format_args!("cannot write the status file {}: {error}", status.path));
+            self.log.line(
+                Verb::Info,
+                format_args!("cannot write the status file {}: {}", status.path, cause(&error)),
+            );
         }
     }
 }
@@ -352,7 +361,10 @@ impl Role<Client> for ClientRole {
             self.opening = None;
             node.io.close_link(link);
             let to = family_address(&remote.into());
-            node.engine.connect_failed(now, &format!("TCP: connect to {to} failed: no answer within connect-timeout"));
+            node.engine.connect_failed(
+                now,
+                &format!("TCP: connect to {to} failed: no answer within connect-timeout"),
+            );
         }
         if self.status.take(now) {
             self.write_status(node);
@@ -373,7 +385,7 @@ fn family_of(address: SocketAddr) -> adit::config::AddressFamily {
 }
 
 fn tcp_failed(to: &str, error: &std::io::Error) -> String {
-    format!("TCP: connect to {to} failed: {error}")
+    format!("TCP: connect to {to} failed: {}", cause(error))
 }
 
 /// Whether the system would be set up in the same way; tokens and timers do not matter to it.
@@ -392,7 +404,9 @@ fn interface(settings: &TunnelSettings, tun_mtu: u16) -> Interface {
             IfconfigOther::Subnet(prefix) => Ipv4Setup::Subnet { address: ifconfig.local, prefix },
             IfconfigOther::Peer(peer) => Ipv4Setup::PointToPoint { local: ifconfig.local, peer },
         }),
-        ipv6: settings.ifconfig_ipv6.map(|ifconfig| Ipv6Setup { address: ifconfig.local, prefix: ifconfig.prefix }),
+        ipv6: settings
+            .ifconfig_ipv6
+            .map(|ifconfig| Ipv6Setup { address: ifconfig.local, prefix: ifconfig.prefix }),
     }
 }
 

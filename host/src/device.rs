@@ -78,7 +78,9 @@ impl Tunnel {
     pub(crate) fn resume(&mut self, io: &mut Io, log: &Log) -> Result<(), String> {
         log.info(format_args!("Preserving previous TUN/TAP instance: {}", self.name));
         match self.parked.take() {
-            Some(tun) => io.attach_tun(tun).map_err(|error| format!("cannot wait for {}: {error}", self.name)),
+            Some(tun) => {
+                io.attach_tun(tun).map_err(|error| format!("cannot wait for {}: {error}", self.name))
+            }
             None => Ok(()),
         }
     }

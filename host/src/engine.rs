@@ -1,8 +1,10 @@
 //! [`Engine`]: what client and server offer alike, so that the loop is written once.
 
-use adit::{Batch, Client, Deadline, Event, Instant, LinkId, Packet, Port, Server};
+use adit::client::Client;
+use adit::server::Server;
+use adit::{Batch, Deadline, Event, Instant, LinkId, Packet, Port};
 
-/// The part of the engine's interface that the loop needs. See [`adit::Client`] and [`adit::Server`] for each method.
+/// The part of the engine's interface that the loop needs. See [`Client`] and [`Server`] for each method.
 pub(crate) trait Engine {
     fn handle_datagrams(&mut self, now: Instant, batch: &mut Batch<'_>);
     fn handle_stream(&mut self, now: Instant, link: LinkId, bytes: &mut [u8], out: &mut Packet) -> usize;
@@ -20,7 +22,13 @@ macro_rules! engine {
                 self.handle_datagrams(now, batch);
             }
 
-            fn handle_stream(&mut self, now: Instant, link: LinkId, bytes: &mut [u8], out: &mut Packet) -> usize {
+            fn handle_stream(
+                &mut self,
+                now: Instant,
+                link: LinkId,
+                bytes: &mut [u8],
+                out: &mut Packet,
+            ) -> usize {
                 self.handle_stream(now, link, bytes, out)
             }
 

@@ -126,7 +126,9 @@ impl Io {
         self.next_link += 1;
         match &link {
             Link::Udp(udp) => self.poller.add(udp, Source::Link(id), false)?,
-            Link::Tcp(connection) => self.poller.add(connection, Source::Link(id), connection.is_connecting())?,
+            Link::Tcp(connection) => {
+                self.poller.add(connection, Source::Link(id), connection.is_connecting())?
+            }
         }
         self.links.insert(id, link);
         Ok(id)
@@ -212,7 +214,8 @@ impl Io {
                 // An error here is an ICMP message about an earlier packet, and timers see to what it means.
                 let packets = &mut self.packets[..BATCH];
                 let count = udp.receive(&mut self.datagrams, id, &mut self.slab, packets).unwrap_or(0);
-                self.traffic.link_read += packets[..count].iter().map(|packet| u64::from(packet.data_len)).sum::<u64>();
+                self.traffic.link_read +=
+                    packets[..count].iter().map(|packet| u64::from(packet.data_len)).sum::<u64>();
                 self.process(count, |batch| engine.handle_datagrams(now, batch));
                 None
             }
@@ -318,7 +321,8 @@ impl Io {
                 }
                 Some(Link::Tcp(connection)) => {
                     for packet in run {
-                        let taken = self.slab.get(packet.range()).is_some_and(|bytes| connection.queue(bytes));
+                        let taken =
+                            self.slab.get(packet.range()).is_some_and(|bytes| connection.queue(bytes));
                         self.losses.link += u64::from(!taken);
                     }
                     self.dirty.push(link);
@@ -371,7 +375,8 @@ impl Io {
                 note_sent(&self.log, &mut self.traffic, &mut self.losses, sent);
             }
             Some(Link::Tcp(connection)) => {
-                let taken = self.stream[start..].get(packet.range()).is_some_and(|bytes| connection.queue(bytes));
+                let taken =
+                    self.stream[start..].get(packet.range()).is_some_and(|bytes| connection.queue(bytes));
                 self.losses.link += u64::from(!taken);
                 self.dirty.push(link);
             }

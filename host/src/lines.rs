@@ -57,7 +57,11 @@ impl Narrator {
     }
 
     fn prefix(&self, peer: PeerId) -> String {
-        if self.role == Role::Server && self.peers.contains_key(&peer) { self.name(peer) + " " } else { String::new() }
+        if self.role == Role::Server && self.peers.contains_key(&peer) {
+            self.name(peer) + " "
+        } else {
+            String::new()
+        }
     }
 
     fn common_name(&self, peer: PeerId) -> &str {
@@ -97,7 +101,8 @@ impl Narrator {
             }
             Event::PeerAuthenticated { common_name, path, .. } => {
                 let name = common_name.as_deref().unwrap_or("UNDEF");
-                let text = format!("[{name}] Peer Connection Initiated with {}", family_address(&path.remote));
+                let text =
+                    format!("[{name}] Peer Connection Initiated with {}", family_address(&path.remote));
                 if let Some(known) = self.peers.get_mut(&peer) {
                     known.common_name = common_name.clone();
                 }
@@ -108,7 +113,8 @@ impl Narrator {
                 if self.role == Role::Server {
                     let name = self.name(peer);
                     lines.extend(ipv4.map(|ip| info(format!("MULTI: primary virtual IP for {name}: {ip}"))));
-                    lines.extend(ipv6.map(|ip| info(format!("MULTI: primary virtual IPv6 for {name}: {ip}"))));
+                    lines
+                        .extend(ipv6.map(|ip| info(format!("MULTI: primary virtual IPv6 for {name}: {ip}"))));
                 }
                 lines.extend(data_channel(*cipher));
                 lines
@@ -215,13 +221,21 @@ fn closed(role: Role, name: &str, reason: &CloseReason) -> Vec<Line> {
             let text = format!("TLS Error: TLS handshake failed: {sentence}");
             (Some(text), "SIGUSR1", "tls-error")
         }
-        CloseReason::PingTimeout => {
-            (Some(format!("[{name}] Inactivity timeout (--ping-restart), restarting")), "SIGUSR1", "ping-restart")
+        CloseReason::PingTimeout => (
+            Some(format!("[{name}] Inactivity timeout (--ping-restart), restarting")),
+            "SIGUSR1",
+            "ping-restart",
+        ),
+        CloseReason::AuthFailed(_) | CloseReason::AuthTimeout => {
+            (Some(reason.to_string()), "SIGTERM", "auth-failure")
         }
-        CloseReason::AuthFailed(_) | CloseReason::AuthTimeout => (Some(reason.to_string()), "SIGTERM", "auth-failure"),
-        CloseReason::RemoteRestart(_) => (Some(reason.to_string()), "SIGUSR1", "server-pushed-connection-reset"),
+        CloseReason::RemoteRestart(_) => {
+            (Some(reason.to_string()), "SIGUSR1", "server-pushed-connection-reset")
+        }
         CloseReason::RemoteHalt(_) => (Some(reason.to_string()), "SIGTERM", "server-pushed-halt"),
-        CloseReason::LinkClosed => (Some("Connection reset, restarting".to_owned()), "SIGUSR1", "connection-reset"),
+        CloseReason::LinkClosed => {
+            (Some("Connection reset, restarting".to_owned()), "SIGUSR1", "connection-reset")
+        }
         CloseReason::LinkBroken(_) => (Some(reason.to_string()), "SIGUSR1", "decryption-error"),
         CloseReason::ConnectFailed(_) => (Some(reason.to_string()), "SIGUSR1", "connection-failed"),
         CloseReason::TakenOver => (Some(reason.to_string()), "SIGTERM", "taken-over"),
@@ -258,22 +272,37 @@ mod tests {
         let session_id = [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef];
         assert_eq!(
             tell(&mut narrator, Event::SessionStarted { peer: PEER, path, session_id }),
-            ["198.51.100.7:54522 TLS: Initial packet from [AF_INET]198.51.100.7:54522, sid=01234567 89abcdef"]
+            [
+                "198.51.100.7:54522 TLS: Initial packet from [AF_INET]198.51.100.7:54522, sid=01234567 89abcdef"
+            ]
         );
         assert_eq!(
-            tell(&mut narrator, Event::CertificateVerified { peer: PEER, depth: 1, subject: "C=JP, CN=Office-CA".into() }),
+            tell(
+                &mut narrator,
+                Event::CertificateVerified { peer: PEER, depth: 1, subject: "C=JP, CN=Office-CA".into() }
+            ),
             ["198.51.100.7:54522 VERIFY OK: depth=1, C=JP, CN=Office-CA"]
         );
         assert_eq!(
-            tell(&mut narrator, Event::PeerInfo { peer: PEER, lines: vec![("IV_VER".into(), "2.6.14".into())] }),
+            tell(
+                &mut narrator,
+                Event::PeerInfo { peer: PEER, lines: vec![("IV_VER".into(), "2.6.14".into())] }
+            ),
             ["198.51.100.7:54522 peer info: IV_VER=2.6.14"]
         );
         assert_eq!(
-            tell(&mut narrator, Event::PeerAuthenticated { peer: PEER, common_name: Some("client1".into()), path }),
+            tell(
+                &mut narrator,
+                Event::PeerAuthenticated { peer: PEER, common_name: Some("client1".into()), path }
+            ),
             ["198.51.100.7:54522 [client1] Peer Connection Initiated with [AF_INET]198.51.100.7:54522"]
         );
-        let connected =
-            Event::Connected { peer: PEER, cipher: Cipher::Aes256Gcm, ipv4: Some([10, 8, 0, 2].into()), ipv6: None };
+        let connected = Event::Connected {
+            peer: PEER,
+            cipher: Cipher::Aes256Gcm,
+            ipv4: Some([10, 8, 0, 2].into()),
+            ipv6: None,
+        };
         assert_eq!(
             tell(&mut narrator, connected)[..2],
             [
@@ -311,7 +340,10 @@ mod tests {
             tell(&mut narrator, done),
             ["Control Channel: TLSv1.3, cipher TLSv1.3 TLS_AES_256_GCM_SHA384"]
         );
-        tell(&mut narrator, Event::PeerAuthenticated { peer: PEER, common_name: Some("server".into()), path });
+        tell(
+            &mut narrator,
+            Event::PeerAuthenticated { peer: PEER, common_name: Some("server".into()), path },
+        );
         assert_eq!(
             tell(&mut narrator, Event::MessageReceived { peer: PEER, text: "PUSH_REPLY,ping 10".into() }),
             ["PUSH: Received control message: 'PUSH_REPLY,ping 10'"]

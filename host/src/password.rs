@@ -8,12 +8,18 @@ use adit::config::Credentials;
 use rustix::termios::{self, LocalModes, OptionalActions};
 use zeroize::Zeroizing;
 
+use crate::errors::cause;
+
 /// Reads the first two lines of `path`: name, password.
 pub(crate) fn from_file(path: &Path) -> Result<Credentials, String> {
     let text = std::fs::read_to_string(path).map(Zeroizing::new);
-    let text = text.map_err(|error| format!("auth-user-pass: cannot read {}: {error}", path.display()))?;
+    let text =
+        text.map_err(|error| format!("auth-user-pass: cannot read {}: {}", path.display(), cause(&error)))?;
     parse(&text).ok_or_else(|| {
-        format!("auth-user-pass: {} must hold the user name on its first line and the password on the next", path.display())
+        format!(
+            "auth-user-pass: {} must hold the user name on its first line and the password on the next",
+            path.display()
+        )
     })
 }
 
@@ -28,7 +34,8 @@ fn parse(text: &str) -> Option<Credentials> {
 pub(crate) fn from_terminal() -> Result<Credentials, String> {
     let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty");
     let terminal = terminal.map_err(|_| {
-        "auth-user-pass: there is no terminal to ask for name and password; name a file that holds them".to_owned()
+        "auth-user-pass: there is no terminal to ask for name and password; name a file that holds them"
+            .to_owned()
     })?;
     let ask = || -> io::Result<Credentials> {
         let username = prompt(&terminal, "Enter Auth Username: ")?;

@@ -14,7 +14,8 @@ mod tests {
 
     #[test]
     fn a_name_cannot_forge_a_line() {
-        let lease = |name: &str| Lease { common_name: name.into(), ipv4: Some([10, 8, 0, 4].into()), ipv6: None };
+        let lease =
+            |name: &str| Lease { common_name: name.into(), ipv4: Some([10, 8, 0, 4].into()), ipv6: None };
         let text = format(&[lease("client 1"), lease("a,10.0.0.1"), lease("b\nc")]);
         assert_eq!(text, "client 1,10.8.0.4,\n");
     }

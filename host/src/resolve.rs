@@ -7,9 +7,14 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use adit::config::AddressFamily;
 
 /// The addresses of `host`, at least one, of `family` if that is given.
-pub(crate) fn resolve(host: &str, port: u16, family: Option<AddressFamily>) -> Result<Vec<SocketAddr>, String> {
+pub(crate) fn resolve(
+    host: &str,
+    port: u16,
+    family: Option<AddressFamily>,
+) -> Result<Vec<SocketAddr>, String> {
     let found = (host, port).to_socket_addrs();
-    let all = found.map_err(|error| format!("RESOLVE: Cannot resolve host address: {host}:{port} ({error})"))?;
+    let all =
+        found.map_err(|error| format!("RESOLVE: Cannot resolve host address: {host}:{port} ({error})"))?;
     let fits = |address: &SocketAddr| match family {
         None => true,
         Some(AddressFamily::V4) => address.is_ipv4(),

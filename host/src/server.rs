@@ -6,9 +6,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use adit::config::{HostConfig, Ipv4Network, ServerConfig, Topology};
-use adit::{AuthDecision, Event, Instant, LinkId, Path, Role as EngineRole, Server, Transport};
+use adit::server::{AuthDecision, PeerInfo, Server};
+use adit::{Event, Instant, LinkId, Path, Role as EngineRole, Transport};
 
 use crate::device::Tunnel;
+use crate::errors::cause;
 use crate::file;
 use crate::io::{Link, LinkChange};
 use crate::lines::{Narrator, family_address};
@@ -64,7 +66,10 @@ impl ServerRole {
             narrator: Narrator::new(EngineRole::Server),
             tunnel: Some(tunnel),
             status: Every::new(host.status.as_ref().map(|status| status.interval), node.clock.now()),
-            leases: Every::new(host.pool_persist.as_ref().and_then(|persist| persist.interval), node.clock.now()),
+            leases: Every::new(
+                host.pool_persist.as_ref().and_then(|persist| persist.interval),
+                node.clock.now(),
+            ),
             accept_again: None,
             leaving: None,
             at_once: false,
@@ -100,13 +105,15 @@ impl ServerRole {
         let version = if local.is_ipv4() { 4 } else { 6 };
         match self.host.transport {
             Transport::Udp => {
-                let udp = Udp::bind(local).map_err(|error| format!("cannot bind UDP to {local}: {error}"))?;
+                let udp = Udp::bind(local)
+                    .map_err(|error| format!("cannot bind UDP to {local}: {}", cause(&error)))?;
                 node.io.add_link(Link::Udp(udp)).map_err(|error| error.to_string())?;
                 self.log.info(format_args!("UDPv{version} link local (bound): {at}"));
             }
             Transport::Tcp => {
                 let listener = Listener::bind(local);
-                let listener = listener.map_err(|error| format!("cannot listen for TCP on {local}: {error}"))?;
+                let listener = listener
+                    .map_err(|error| format!("cannot listen for TCP on {local}: {}", cause(&error)))?;
                 node.io.add_listener(listener).map_err(|error| error.to_string())?;
                 self.log.info(format_args!("Listening for incoming TCP connection on {at}"));
             }
@@ -122,7 +129,7 @@ impl ServerRole {
     }
 
     fn status_text(&self, node: &Node<Server>) -> String {
-        let row = |peer: adit::PeerInfo<'_>| {
+        let row = |peer: PeerInfo<'_>| {
             let traffic = peer.data.map(|data| data.traffic());
             ClientRow {
                 common_name: peer.common_name.unwrap_or("UNDEF").to_owned(),
@@ -141,15 +148,16 @@ impl ServerRole {
         if let Some(status) = &self.host.status
             && let Err(error) = file::replace(FilePath::new(&status.path), &self.status_text(node))
         {
-            self.log.warning(format_args!("cannot write the status file {}: {error}", status.path));
+            self.log.warning(format_args!("cannot write the status file {}: {}", status.path, cause(&error)));
         }
     }
 
     fn write_leases(&self, node: &Node<Server>) {
         if let Some(persist) = self.host.pool_persist.as_ref().filter(|persist| persist.interval.is_some())
-            && let Err(error) = file::replace(FilePath::new(&persist.path), &persist::format(&node.engine.leases()))
+            && let Err(error) =
+                file::replace(FilePath::new(&persist.path), &persist::format(&node.engine.leases()))
         {
-            self.log.warning(format_args!("cannot write {}: {error}", persist.path));
+            self.log.warning(format_args!("cannot write {}: {}", persist.path, cause(&error)));
         }
     }
 
@@ -206,7 +214,7 @@ impl Role<Server> for ServerRole {
                 }
                 Ok(None) => return,
                 Err(error) => {
-                    self.log.warning(format_args!("cannot accept a TCP connection: {error}"));
+                    self.log.warning(format_args!("cannot accept a TCP connection: {}", cause(&error)));
                     node.io.watch_listener(false);
                     self.accept_again = Some(now + ACCEPT_PAUSE);
                     return;

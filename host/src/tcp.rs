@@ -39,7 +39,9 @@ impl Listener {
                 Ok(Some(Connection::new(socket, remote, false)?))
             }
             // A connection that was gone before it was accepted is none.
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => Ok(None),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -117,7 +119,9 @@ impl Connection {
         match self.stream.read(&mut buffer[kept..]) {
             Ok(0) => (kept, true),
             Ok(count) => (kept + count, false),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => (kept, false),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                (kept, false)
+            }
             Err(_) => (kept, true),
         }
     }

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use adit::{Packet, PeerId, Verdict};
 
+use crate::errors::cause;
 use crate::sys;
 
 /// An open TUN device. Each read or write is one packet: the kernel offers no batches here.
@@ -24,11 +25,13 @@ impl Tun {
     pub(crate) fn open(dev: &str) -> Result<Self, String> {
         let wanted = if dev == "tun" { "tun%d" } else { dev };
         let (file, name) = sys::open_tun(wanted).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => "cannot open /dev/net/tun: the kernel's tun module is not loaded".to_owned(),
-            ErrorKind::PermissionDenied => {
-                format!("cannot open TUN device {dev}: root or CAP_NET_ADMIN is needed ({error})")
+            ErrorKind::NotFound => {
+                "cannot open /dev/net/tun: the kernel's tun module is not loaded".to_owned()
             }
-            _ => format!("cannot open TUN device {dev}: {error}"),
+            ErrorKind::PermissionDenied => {
+                format!("cannot open TUN device {dev}: root or CAP_NET_ADMIN is needed ({})", cause(&error))
+            }
+            _ => format!("cannot open TUN device {dev}: {}", cause(&error)),
         })?;
         Ok(Self { file, name, bytes_read: 0, bytes_written: 0 })
     }

@@ -52,7 +52,10 @@ mod tests {
             Some("via 192.0.2.1 dev eth0")
         );
         assert_eq!(hop("192.0.2.9 dev eth0 src 192.0.2.7 uid 0").as_deref(), Some("dev eth0"));
-        assert_eq!(hop("default via fe80::1 dev wlan0 proto ra metric 600 pref medium").as_deref(), Some("via fe80::1 dev wlan0"));
+        assert_eq!(
+            hop("default via fe80::1 dev wlan0 proto ra metric 600 pref medium").as_deref(),
+            Some("via fe80::1 dev wlan0")
+        );
         assert_eq!(hop("default via inet6 fe80::1 dev eth0").as_deref(), Some("via fe80::1 dev eth0"));
         assert_eq!(hop("local 127.0.0.1 dev lo src 127.0.0.1"), None);
         assert_eq!(hop(""), None);

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use crate::errors::cause;
+
 /// Where it is installed; `PATH` of a service may lack these.
 const PLACES: [&str; 4] = ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip", "/bin/ip"];
 
@@ -16,7 +18,8 @@ impl Ip {
     pub(crate) fn find() -> Result<Self, String> {
         let place = PLACES.iter().map(PathBuf::from).find(|path| path.is_file());
         place.map(|program| Self { program }).ok_or_else(|| {
-            "the command 'ip' is not installed: addresses and routes are set by it (package iproute2)".to_owned()
+            "the command 'ip' is not installed: addresses and routes are set by it (package iproute2)"
+                .to_owned()
         })
     }
 
@@ -39,7 +42,8 @@ impl Ip {
         // No word holds a space: they are addresses, numbers and names of devices.
         let mut command = Command::new(&self.program);
         command.args(words.split_ascii_whitespace()).stdin(Stdio::null());
-        let output = command.output().map_err(|error| format!("cannot run {}: {error}", self.program()))?;
+        let output =
+            command.output().map_err(|error| format!("cannot run {}: {}", self.program(), cause(&error)))?;
         if output.status.success() {
             return Ok(output);
         }

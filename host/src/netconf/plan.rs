@@ -20,7 +20,10 @@ impl Step {
     /// `ip route add ROUTE`, and `ip route del ROUTE`; IPv6 if `v6`.
     pub(crate) fn route(v6: bool, route: &str) -> Self {
         let family = if v6 { "-6 " } else { "" };
-        Self { command: format!("{family}route add {route}"), undo: Some(format!("{family}route del {route}")) }
+        Self {
+            command: format!("{family}route add {route}"),
+            undo: Some(format!("{family}route del {route}")),
+        }
     }
 
     fn address(v6: bool, dev: &str, address: &str, more: &str) -> Self {
@@ -64,12 +67,14 @@ pub(crate) fn interface_steps(dev: &str, interface: &Interface) -> Vec<Step> {
         Ipv4Setup::Subnet { address, prefix } => {
             Step::address(false, dev, &format!("{address}/{prefix}"), " broadcast +")
         }
-        Ipv4Setup::PointToPoint { local, peer } => Step::address(false, dev, &format!("local {local} peer {peer}"), ""),
+        Ipv4Setup::PointToPoint { local, peer } => {
+            Step::address(false, dev, &format!("local {local} peer {peer}"), "")
+        }
     }));
     steps.extend(
-        interface
-            .ipv6
-            .map(|Ipv6Setup { address, prefix }| Step::address(true, dev, &format!("{address}/{prefix}"), "")),
+        interface.ipv6.map(|Ipv6Setup { address, prefix }| {
+            Step::address(true, dev, &format!("{address}/{prefix}"), "")
+        }),
     );
     steps
 }

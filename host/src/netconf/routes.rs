@@ -76,7 +76,9 @@ impl Plan<'_> {
     fn ipv6(&mut self, route: &Ipv6Route) {
         let destination = format!("{}/{}", route.network.address, route.network.prefix);
         match (route.gateway, &self.around.net_v6) {
-            (RouteAddress::NetGateway, Some(hop)) => self.add(true, &destination, &hop.to_string(), route.metric),
+            (RouteAddress::NetGateway, Some(hop)) => {
+                self.add(true, &destination, &hop.to_string(), route.metric)
+            }
             (RouteAddress::NetGateway, None) => self.unknown("route-ipv6", "net_gateway"),
             (RouteAddress::RemoteHost, _) => self.unknown("route-ipv6", "remote_host"),
             // A TUN device has no neighbours to ask for: every gateway behind it is the device.

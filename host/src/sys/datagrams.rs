@@ -109,7 +109,9 @@ impl Datagrams {
             let error = io::Error::last_os_error();
             return if error.kind() == io::ErrorKind::WouldBlock { Ok(0) } else { Err(error) };
         };
-        for ((packet, header), name) in packets.iter_mut().zip(&self.headers).zip(self.storages.drain(..)).take(count) {
+        for ((packet, header), name) in
+            packets.iter_mut().zip(&self.headers).zip(self.storages.drain(..)).take(count)
+        {
             // SAFETY: the kernel has written an address of this length into the storage.
             let name = unsafe { SockAddr::new(name, header.msg_hdr.msg_namelen) };
             packet.verdict = Verdict::Pending;
@@ -176,7 +178,8 @@ impl Datagrams {
         self.messages.clear();
         let mut previous = None;
         for packet in packets {
-            let (Some(bytes), Some(remote)) = (slab.get(packet.range()), packet.path.remote.socket_addr()) else {
+            let (Some(bytes), Some(remote)) = (slab.get(packet.range()), packet.path.remote.socket_addr())
+            else {
                 continue;
             };
             let same = previous == Some(remote);
@@ -184,11 +187,19 @@ impl Datagrams {
             let index = self.iovecs.len();
             self.iovecs.push(iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() });
             match self.messages.last_mut() {
-                Some(message) if same && self.segmentation && message.takes(bytes.len()) => message.push(bytes.len()),
+                Some(message) if same && self.segmentation && message.takes(bytes.len()) => {
+                    message.push(bytes.len())
+                }
                 _ => {
                     self.names.push(SockAddr::from(for_socket(remote, v6)));
                     let len = bytes.len();
-                    self.messages.push(Message { first: index, count: 1, segment: len, bytes: len, open: len > 0 });
+                    self.messages.push(Message {
+                        first: index,
+                        count: 1,
+                        segment: len,
+                        bytes: len,
+                        open: len > 0,
+                    });
                 }
             }
         }
@@ -230,7 +241,11 @@ impl Datagrams {
 
 impl Message {
     fn takes(&self, len: usize) -> bool {
-        self.open && len > 0 && len <= self.segment && self.count < MAX_SEGMENTS && self.bytes + len <= MAX_MESSAGE
+        self.open
+            && len > 0
+            && len <= self.segment
+            && self.count < MAX_SEGMENTS
+            && self.bytes + len <= MAX_MESSAGE
     }
 
     fn push(&mut self, len: usize) {
@@ -287,7 +302,10 @@ mod tests {
         let packets = lengths.iter().enumerate().map(|(index, &len)| {
             let start = index * 2048;
             slab[start..start + len].fill(index as u8);
-            Packet { path: Path::udp(LinkId(0), remote), ..Packet::new(start..start + 2048, start..start + len) }
+            Packet {
+                path: Path::udp(LinkId(0), remote),
+                ..Packet::new(start..start + 2048, start..start + len)
+            }
         });
         let packets = packets.collect();
         (slab, packets)
@@ -305,7 +323,8 @@ mod tests {
         assert_eq!((sent.bytes, sent.lost), (lengths.iter().sum::<usize>() as u64, 0));
 
         let mut slab = vec![0; 16 * 2048];
-        let mut slots: Vec<Packet> = (0..16).map(|index| Packet::free(index * 2048..(index + 1) * 2048)).collect();
+        let mut slots: Vec<Packet> =
+            (0..16).map(|index| Packet::free(index * 2048..(index + 1) * 2048)).collect();
         let count = datagrams.receive(to.as_fd(), LinkId(7), &mut slab, &mut slots).unwrap();
         assert_eq!(count, lengths.len());
         for (index, (packet, &len)) in slots.iter().zip(&lengths).enumerate() {

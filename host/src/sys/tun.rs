@@ -10,13 +10,17 @@ use std::os::unix::fs::OpenOptionsExt;
 /// Opens the TUN device `name` without packet information headers, non-blocking; `tun%d` takes the first free number.
 /// Returns it with its real name. It vanishes when the file is closed, unless it existed before.
 pub(crate) fn open_tun(name: &str) -> io::Result<(File, String)> {
-    let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/net/tun")?;
+    let file =
+        OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/net/tun")?;
     // SAFETY: all-zero bytes are a valid `ifreq`.
     let mut request: libc::ifreq = unsafe { mem::zeroed() };
     // One byte stays for the NUL.
     let room = request.ifr_name.len() - 1;
     if name.is_empty() || name.len() > room {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("a device name has 1 to {room} characters")));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("a device name has 1 to {room} characters"),
+        ));
     }
     for (out, byte) in request.ifr_name.iter_mut().zip(name.bytes()) {
         *out = byte as libc::c_char;

@@ -28,7 +28,13 @@ impl User {
         let mut found = ptr::null_mut();
         // SAFETY: all pointers are to values of ours that live until after the call, the buffer with its length.
         let error = unsafe {
-            libc::getpwnam_r(c_name.as_ptr(), &raw mut entry, buffer.as_mut_ptr(), buffer.len(), &raw mut found)
+            libc::getpwnam_r(
+                c_name.as_ptr(),
+                &raw mut entry,
+                buffer.as_mut_ptr(),
+                buffer.len(),
+                &raw mut found,
+            )
         };
         if error == 0 && !found.is_null() {
             return Ok(Self { uid: entry.pw_uid, gid: entry.pw_gid });
@@ -47,7 +53,13 @@ impl Group {
         let mut found = ptr::null_mut();
         // SAFETY: as for `getpwnam_r` above.
         let error = unsafe {
-            libc::getgrnam_r(c_name.as_ptr(), &raw mut entry, buffer.as_mut_ptr(), buffer.len(), &raw mut found)
+            libc::getgrnam_r(
+                c_name.as_ptr(),
+                &raw mut entry,
+                buffer.as_mut_ptr(),
+                buffer.len(),
+                &raw mut found,
+            )
         };
         if error == 0 && !found.is_null() {
             return Ok(Self { gid: entry.gr_gid });
