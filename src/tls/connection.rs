@@ -12,7 +12,7 @@ use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncodeTlsData, EncryptError, ReadTraffic, UnbufferedStatus, WriteTraffic,
 };
-use rustls::{CipherSuite, CommonState, ProtocolVersion};
+use rustls::{CipherSuite, CommonState, ContentType, ProtocolVersion};
 use zeroize::Zeroizing;
 
 use super::error::{TlsError, TlsErrorKind};
@@ -111,7 +111,10 @@ impl<T: Unbuffered> Connection<T> {
         loop {
             let UnbufferedStatus { discard, state, .. } = self.tls.process(&mut self.incoming);
             let step = match state {
-                Ok(ConnectionState::EncodeTlsData(record)) => encode(record, &mut self.outgoing),
+                Ok(ConnectionState::EncodeTlsData(record)) => {
+                    encode(record, &mut self.outgoing);
+                    Ok(Step::Again)
+                }
                 Ok(ConnectionState::TransmitTlsData(records)) => {
                     // They are in `outgoing`, and stay there until polled.
                     records.done();
@@ -134,10 +137,10 @@ impl<T: Unbuffered> Connection<T> {
         }
     }
 
-    /// Processes, and after an error once more: only then rustls gives out the alert.
+    /// Processes; after an error the connection is over, and has its alert ready.
     fn process_or_fail(&mut self) -> Result<(), TlsError> {
         let Err(error) = self.process() else { return Ok(()) };
-        let _ = self.process();
+        self.take_alert();
         let verdict = self.evidence.verifier.as_ref().and_then(|verifier| verifier.refusal());
         let failure = match verdict {
             Some(refusal) => refusal.clone(),
@@ -146,8 +149,32 @@ impl<T: Unbuffered> Connection<T> {
         Err(self.fail(failure))
     }
 
+    /// Takes the alert that rustls has ready after an error, in one step and no more: it gives out what it has to send
+    /// before it reads, but then would read the bytes that it stumbled over once again, and asserts never to do so.
+    fn take_alert(&mut self) {
+        let UnbufferedStatus { discard, state, .. } = self.tls.process(&mut self.incoming);
+        if let Ok(ConnectionState::EncodeTlsData(alert)) = state {
+            encode(alert, &mut self.outgoing);
+        }
+        self.incoming.drain(..discard);
+    }
+
+    /// Refuses a peer of an older TLS than 1.2. rustls would complain of some extension that it lacks.
+    fn check_version(&mut self) -> Result<(), TlsError> {
+        const TLS_1_2: u16 = 0x0303;
+        const FATAL: u8 = 2;
+        const PROTOCOL_VERSION: u8 = 70;
+        let Some(version) = self.their_hello.version().filter(|&version| version < TLS_1_2) else {
+            return Ok(());
+        };
+        let [major, minor] = version.to_be_bytes();
+        self.outgoing.extend([u8::from(ContentType::Alert), major, minor, 0, 2, FATAL, PROTOCOL_VERSION]);
+        Err(self.fail(TlsError::no_common_version(Some(version), self.evidence.versions)))
+    }
+
     fn fail(&mut self, failure: TlsError) -> TlsError {
         self.unsent.clear();
+        self.incoming = Vec::new();
         self.failure.insert(failure).clone()
     }
 
@@ -170,6 +197,7 @@ impl<T: Unbuffered> TlsConnection for Connection<T> {
             return Err(self.fail(failure));
         }
         self.their_hello.observe(bytes);
+        self.check_version()?;
         self.incoming.extend_from_slice(bytes);
         self.process_or_fail()
     }
@@ -231,7 +259,7 @@ enum Step {
     Blocked,
 }
 
-fn encode<Data>(mut record: EncodeTlsData<'_, Data>, out: &mut Vec<u8>) -> Result<Step, rustls::Error> {
+fn encode<Data>(mut record: EncodeTlsData<'_, Data>, out: &mut Vec<u8>) {
     let start = out.len();
     let size = match record.encode(&mut []) {
         Err(EncodeError::InsufficientSize(need)) => need.required_size,
@@ -240,7 +268,6 @@ fn encode<Data>(mut record: EncodeTlsData<'_, Data>, out: &mut Vec<u8>) -> Resul
     out.resize(start + size, 0);
     let written = record.encode(&mut out[start..]).unwrap_or(0);
     out.truncate(start + written);
-    Ok(Step::Again)
 }
 
 fn read<Data>(

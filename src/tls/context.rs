@@ -14,6 +14,7 @@ use rustls::{SupportedProtocolVersion, version};
 
 use super::TlsConnection;
 use super::connection::{Connection, Evidence};
+use super::error::version_name;
 use super::exporter::SecretCapture;
 use super::identity::{Identity, read_certificates};
 use super::verify::{Policy, Verifier};
@@ -48,7 +49,8 @@ impl TlsContext {
         if versions.0 > versions.1 {
             return Err(missing(format!(
                 "tls-version-min ({}) is above tls-version-max ({})",
-                versions.0, versions.1
+                version_name(versions.0),
+                version_name(versions.1)
             )));
         }
         let authorities = config.ca.as_ref().map_or(Ok(Vec::new()), read_certificates)?;
@@ -84,8 +86,8 @@ impl TlsContext {
         &self.warnings
     }
 
-    /// What the dates of our own certificates and revocation lists give rise to at `unix`: expired, not yet valid,
-    /// ending within 30 days.
+    /// What the dates of our own certificate and of the CAs give rise to at `unix`: expired, not yet valid, ending
+    /// within 30 days.
     pub fn date_warnings(&self, unix: UnixTime) -> Vec<Diagnostic> {
         const SOON: u64 = 30 * 24 * 60 * 60;
         let own = self.identity.iter().map(|identity| &identity.certificate);

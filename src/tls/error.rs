@@ -62,6 +62,11 @@ impl TlsError {
         Self { kind, sentence: sentence.to_string() }
     }
 
+    /// The sentence for a peer whose hello says version `theirs`, where we permit those from `min` to `max`.
+    pub(super) fn no_common_version(theirs: Option<u16>, (min, max): (TlsVersion, TlsVersion)) -> Self {
+        Self::new(TlsErrorKind::NoCommonVersion, no_common_version(theirs, min, max))
+    }
+
     /// What rustls says about a certificate, so that the peer gets the fitting alert.
     pub(super) fn as_certificate_error(&self) -> CertificateError {
         match self.kind {
@@ -117,7 +122,7 @@ impl core::error::Error for TlsError {}
 fn incompatible(
     why: &PeerIncompatible,
     their_hello: &HelloHead,
-    (min, max): (TlsVersion, TlsVersion),
+    versions: (TlsVersion, TlsVersion),
 ) -> TlsError {
     use PeerIncompatible as P;
     match why {
@@ -125,9 +130,7 @@ fn incompatible(
         | P::ServerTlsVersionIsDisabledByOurConfig
         | P::SupportedVersionsExtensionRequired
         | P::Tls12NotOffered
-        | P::Tls12NotOfferedOrEnabled => {
-            TlsError::new(TlsErrorKind::NoCommonVersion, no_common_version(their_hello.version(), min, max))
-        }
+        | P::Tls12NotOfferedOrEnabled => TlsError::no_common_version(their_hello.version(), versions),
         P::NoCipherSuitesInCommon => TlsError::new(
             TlsErrorKind::NoCommonAlgorithm,
             "the peer and we have no TLS cipher suite in common",
@@ -148,13 +151,14 @@ fn incompatible(
 
 fn no_common_version(theirs: Option<u16>, min: TlsVersion, max: TlsVersion) -> String {
     const TLS_1_2: u16 = 0x0303;
+    let needed = version_name(min);
     match theirs {
-        // A hello of 1.2 is that of 1.3 as well, which then must be all that the peer permits.
+        // A hello of 1.3 calls itself one of 1.2. If we have no more than that, 1.3 must be all that the peer permits.
         Some(TLS_1_2..) if min == TlsVersion::V1_2 => {
-            format!("the peer demands more than {max}, which is our tls-version-max")
+            format!("the peer demands more than {}, which is our tls-version-max", version_name(max))
         }
-        Some(version) => format!("the peer offers {} at most; adit needs {min}", VersionNumber(version)),
-        None => format!("the peer and we have no TLS version in common; adit needs {min}"),
+        Some(version) => format!("the peer offers {} at most; adit needs {needed}", VersionNumber(version)),
+        None => format!("the peer and we have no TLS version in common; adit needs {needed}"),
     }
 }
 
@@ -170,12 +174,11 @@ impl fmt::Display for VersionNumber {
     }
 }
 
-impl fmt::Display for TlsVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::V1_2 => "TLS 1.2",
-            Self::V1_3 => "TLS 1.3",
-        })
+/// A version in a sentence.
+pub(super) const fn version_name(version: TlsVersion) -> &'static str {
+    match version {
+        TlsVersion::V1_2 => "TLS 1.2",
+        TlsVersion::V1_3 => "TLS 1.3",
     }
 }
 

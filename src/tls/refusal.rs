@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use pki_types::CertificateDer;
-use webpki::Error as E;
+use webpki::{CertRevocationList, Error as E};
 
 use super::error::{TlsError, TlsErrorKind};
 use super::identity::PemCertificate;
@@ -22,6 +22,8 @@ pub(super) struct Suspects<'a> {
     pub(super) helpers: &'a [CertificateDer<'a>],
     /// All of `ca`.
     pub(super) authorities: &'a [PemCertificate],
+    /// Our revocation lists.
+    pub(super) crls: &'a [CertRevocationList<'static>],
     /// Which end the peer is.
     pub(super) peer: CertRole,
 }
@@ -40,10 +42,10 @@ impl Suspects<'_> {
                 let culprit = self.culprit(|x509| x509.not_before.0 == not_before.as_secs());
                 not_yet_valid(&culprit, UnixTime(not_before.as_secs()), unix)
             }
-            E::CertRevoked => TlsError::new(
-                Kind::Revoked,
-                format!("{leaf} or a CA that vouches for it is revoked by crl-verify"),
-            ),
+            E::CertRevoked => {
+                let culprit = self.culprit(|x509| self.is_listed(x509));
+                TlsError::new(Kind::Revoked, format!("{culprit} is revoked (crl-verify)"))
+            }
             E::CrlExpired { next_update, .. } => TlsError::new(
                 Kind::RevocationListExpired,
                 format!(
@@ -123,6 +125,11 @@ impl Suspects<'_> {
             Some(x509) => format!("the CA certificate ({})", x509.subject),
             None => format!("a CA certificate that vouches for the peer's ({})", self.leaf.subject),
         }
+    }
+
+    /// Whether a revocation list has the serial number. (Whose list it is has been looked at already.)
+    fn is_listed(&self, x509: &X509) -> bool {
+        self.crls.iter().any(|crl| matches!(crl.find_serial(x509.serial.as_bytes()), Ok(Some(_))))
     }
 
     /// The issuer at which the peer's chain ends.

@@ -184,3 +184,52 @@ const fn netscape_bit(role: CertRole) -> u8 {
         CertRole::Server => X509::NETSCAPE_SERVER,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::{String, ToString};
+    use pki_types::CertificateDer;
+    use pki_types::pem::PemObject;
+
+    fn parse(pem: &[u8]) -> X509 {
+        X509::parse(&CertificateDer::from_pem_slice(pem).unwrap()).unwrap()
+    }
+
+    fn sentence(leaf: &X509) -> String {
+        Rules::new(CertRole::Client, &TlsConfig::default()).check(leaf).unwrap_err().to_string()
+    }
+
+    /// A peer of ours cannot present such a key, a stock one can.
+    #[test]
+    fn a_weak_key_is_refused() {
+        assert_eq!(
+            sentence(&parse(include_bytes!("testdata/rsa1024.crt"))),
+            "the peer's certificate (CN=rsa1024) has an RSA key of 1024 bits, where 2048 are the least"
+        );
+    }
+
+    #[test]
+    fn a_common_name_has_at_most_64_bytes() {
+        let mut leaf = parse(include_bytes!("testdata/client.crt"));
+        let rules = Rules::new(CertRole::Client, &TlsConfig::default());
+        leaf.common_name = Some("x".repeat(64));
+        assert_eq!(rules.check(&leaf), Ok(()));
+        leaf.common_name = Some("x".repeat(65));
+        assert!(sentence(&leaf).ends_with("has a common name (CN) of more than 64 bytes"));
+    }
+
+    #[test]
+    fn each_usage_extension_must_permit_the_role() {
+        let mut leaf = parse(include_bytes!("testdata/plain.crt"));
+        let allows = |leaf: &X509, role| Rules::new(role, &TlsConfig::default()).check(leaf).is_ok();
+        assert!(allows(&leaf, CertRole::Client) && allows(&leaf, CertRole::Server));
+        leaf.key_usage = Some(X509::KEY_ENCIPHERMENT);
+        assert!(!allows(&leaf, CertRole::Client) && allows(&leaf, CertRole::Server));
+        leaf.key_usage = Some(X509::KEY_CERT_SIGN);
+        assert!(!allows(&leaf, CertRole::Client) && !allows(&leaf, CertRole::Server));
+        leaf.key_usage = None;
+        leaf.netscape_cert_type = Some(X509::NETSCAPE_CLIENT);
+        assert!(allows(&leaf, CertRole::Client) && !allows(&leaf, CertRole::Server));
+    }
+}

@@ -96,3 +96,30 @@ fn text(attribute: &AttributeTypeAndValue) -> String {
         _ => bytes.iter().map(|&byte| char::from(byte)).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::tls::x509::X509;
+
+    fn parse(pem: &[u8]) -> X509 {
+        use pki_types::pem::PemObject;
+        X509::parse(&pki_types::CertificateDer::from_pem_slice(pem).unwrap()).unwrap()
+    }
+
+    /// As `openssl x509 -subject -nameopt sep_comma_plus_space,sname,utf8,esc_ctrl` prints it.
+    #[test]
+    fn subjects_print_as_openvpn_prints_them() {
+        let x509 = parse(include_bytes!("testdata/names.crt"));
+        assert_eq!(
+            x509.subject,
+            "C=XX, ST=Prague, West, L=Plzeň, O=A+B=C, OU=back\\\\slash, OU=two\\0Alines, CN=first + UID=u1, \
+             CN=na\\09me, emailAddress=me@example.org"
+        );
+    }
+
+    #[test]
+    fn the_last_common_name_counts_without_control_characters() {
+        assert_eq!(parse(include_bytes!("testdata/names.crt")).common_name.as_deref(), Some("na_me"));
+        assert_eq!(parse(include_bytes!("testdata/no-cn.crt")).common_name, None);
+    }
+}

@@ -1,7 +1,5 @@
 //! Handshakes in memory between our own two ends, and against rustls' buffered connections.
 
-mod refusals;
-
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -21,9 +19,14 @@ const LABEL: &[u8] = b"EXPORTER-OpenVPN-datakeys";
 
 macro_rules! testdata {
     ($name:literal) => {
-        crate::config::NamedText::file($name, &include_bytes!(concat!("testdata/", $name))[..])
+        crate::config::NamedText::file(
+            $name,
+            &include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/tls/testdata/", $name))[..],
+        )
     };
 }
+
+mod refusals;
 
 fn crypto() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
@@ -242,9 +245,8 @@ fn the_exporter_is_that_of_rustls() {
 fn warnings_name_certificate_and_cause() {
     let weak = TlsConfig { cert: Some(testdata!("sha1.crt")), ..client_config() };
     let context = context(Role::Client, &weak).unwrap();
-    let warnings: Vec<String> = context.warnings().iter().map(ToString::to_string).collect();
     assert_eq!(
-        warnings,
+        texts(context.warnings()),
         [
             "sha1.crt:1: the certificate (CN=sha1) is signed with SHA-1: peers with present-day TLS libraries refuse it"
         ]
@@ -254,6 +256,32 @@ fn warnings_name_certificate_and_cause() {
     let far = context.date_warnings(UnixTime(4_102_358_400));
     assert_eq!(far.len(), 2);
     assert_eq!(far[0].message, "the certificate (CN=sha1) expires soon, on 2099-12-31");
+}
+
+#[test]
+fn authorities_that_are_none_are_warned_about() {
+    let odd = TlsConfig { ca: Some(testdata!("rsa1024.crt")), ..client_config() };
+    assert_eq!(
+        texts(context(Role::Client, &odd).unwrap().warnings()),
+        [
+            "rsa1024.crt:1: the CA certificate (CN=rsa1024) has an RSA key of 1024 bits, where 2048 are the least: it can vouch for nobody",
+            "rsa1024.crt:1: no certificate of `ca` is self-signed: each is taken as a trust anchor, which OpenVPN with OpenSSL refuses",
+        ]
+    );
+    let intermediate = TlsConfig { ca: Some(testdata!("intermediate.crt")), ..server_config() };
+    let deep = config(testdata!("ca.crt"), testdata!("deep.crt"), testdata!("rsa.key"));
+    let pair = Pair::handshake(&deep, &intermediate);
+    assert_eq!(pair.server.peer_certificate().unwrap().chain, ["CN=deep", "CN=Intermediate CA"]);
+}
+
+#[test]
+fn a_context_is_shared_between_threads() {
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<TlsContext>();
+}
+
+fn texts(diagnostics: &[Diagnostic]) -> Vec<String> {
+    diagnostics.iter().map(ToString::to_string).collect()
 }
 
 fn joined(name: &str, parts: &[NamedText]) -> NamedText {

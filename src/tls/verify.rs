@@ -105,6 +105,7 @@ impl Policy {
             leaf: &x509,
             helpers: &helpers,
             authorities: &self.authorities,
+            crls: &self.crls,
             peer: self.rules.peer,
         };
 

@@ -218,3 +218,74 @@ fn modulus_bits(public_key: &[u8]) -> der::Result<usize> {
         Ok::<_, der::Error>((bytes.len() * 8).saturating_sub(leading_zeros))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pki_types::pem::PemObject;
+
+    fn parse(pem: &[u8]) -> X509 {
+        X509::parse(&pki_types::CertificateDer::from_pem_slice(pem).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn extensions_are_found() {
+        let server = parse(include_bytes!("testdata/server.crt"));
+        assert_eq!(server.key_usage, Some(X509::DIGITAL_SIGNATURE | X509::KEY_ENCIPHERMENT));
+        assert!(server.has_extended_usage(SERVER_AUTH) && !server.has_extended_usage(CLIENT_AUTH));
+        assert_eq!(server.netscape_cert_type, None);
+        assert!(server.is_version_3 && !server.is_self_issued);
+
+        let netscape = parse(include_bytes!("testdata/netscape.crt"));
+        assert_eq!(netscape.netscape_cert_type, Some(X509::NETSCAPE_SERVER));
+        assert_eq!((netscape.key_usage, netscape.extended_key_usage), (None, None));
+        assert!(parse(include_bytes!("testdata/ca.crt")).is_self_issued);
+    }
+
+    #[test]
+    fn keys_and_their_weaknesses_are_known() {
+        let key = |pem| parse(pem).key;
+        assert_eq!(key(include_bytes!("testdata/client.crt")), PublicKey::Rsa(2048));
+        assert_eq!(key(include_bytes!("testdata/server-p256.crt")), PublicKey::P256);
+        assert_eq!(key(include_bytes!("testdata/client-p384.crt")), PublicKey::P384);
+        assert_eq!(key(include_bytes!("testdata/client-ed25519.crt")), PublicKey::Ed25519);
+        let weak = parse(include_bytes!("testdata/rsa1024.crt"));
+        assert_eq!(weak.weak_key().unwrap(), "has an RSA key of 1024 bits, where 2048 are the least");
+        assert_eq!(parse(include_bytes!("testdata/sha1.crt")).weak_signature(), Some("SHA-1"));
+        assert_eq!(weak.weak_signature(), None);
+    }
+
+    #[test]
+    fn dates_reach_beyond_all_other_clocks() {
+        let x509 = parse(include_bytes!("testdata/client-3023.crt"));
+        assert_eq!(x509.not_after, UnixTime(33_240_110_400));
+        assert_eq!(Date(x509.not_after).to_string(), "3023-05-04");
+        assert_eq!(Date(UnixTime(0)).to_string(), "1970-01-01");
+        assert_eq!(Date(UnixTime(u64::MAX)).to_string(), "a day after the year 9999");
+    }
+
+    #[test]
+    fn serial_numbers_print_in_decimal() {
+        let print = |bytes: &[u8]| SerialNumber(bytes.to_vec()).to_string();
+        assert_eq!(print(&[0]), "0");
+        assert_eq!(print(&[0x10, 0x15]), "4117");
+        assert_eq!(
+            print(&[0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
+            "4722366482869645213695"
+        );
+    }
+
+    #[test]
+    fn damage_is_an_error_and_no_panic() {
+        use pki_types::CertificateDer;
+        let der = CertificateDer::from_pem_slice(include_bytes!("testdata/names.crt")).unwrap();
+        for end in 0..der.len() {
+            assert!(X509::parse(&der[..end]).is_err());
+        }
+        for place in 0..der.len() {
+            let mut damaged = der.to_vec();
+            damaged[place] ^= 0xff;
+            let _ = X509::parse(&damaged);
+        }
+    }
+}

@@ -108,18 +108,25 @@ leaf future "/CN=future" client rsa.key ca 20300101000000Z
 leaf recent "/CN=recent" client rsa.key ca 20260101000000Z
 leaf client-3023 "/CN=client-3023" client rsa.key ca $long_ago 30230504120000Z
 leaf no-cn "/O=Nameless" client
+leaf ca-as-client "/CN=a CA" authority
 leaf sha1 "/CN=sha1" client rsa.key ca $long_ago $far -md sha1
 leaf rsa1024 "/CN=rsa1024" client rsa1024.key
 leaf lookalike "/CN=lookalike" client rsa.key lookalike-ca
 leaf stranger "/CN=stranger" client rsa.key stranger-ca
 leaf names "$(printf '/C=XX/ST=Prague, West/L=Plze\305\210/O=A\\+B=C/OU=back\\\\slash/OU=two\nlines/CN=first+UID=u1/CN=na\tme/emailAddress=me@example.org')" plain
 
+# between NAME SUBJECT EXTENSIONS: a CA under the first one
+between() {
+    mkdir "$1.db" && : > "$1.db/index.txt" && echo 2000 > "$1.db/serial"
+    openssl genrsa -out "$1.key" 2048
+    leaf "$1" "$2" "$3" "$1.key"
+}
+
 # A chain of three; and one whose middle may not sign.
-leaf intermediate "/CN=Intermediate CA" authority
-openssl genrsa -out intermediate.key 2048
-leaf intermediate "/CN=Intermediate CA" authority intermediate.key
-mkdir intermediate.db && : > intermediate.db/index.txt && echo 2000 > intermediate.db/serial
+between intermediate "/CN=Intermediate CA" authority
 leaf deep "/CN=deep" client rsa.key intermediate
+between not-a-signer "/CN=Not a signer" not_a_signer
+leaf misled "/CN=misled" client rsa.key not-a-signer
 
 # Once more the CA, of the same key, as it was before its renewal.
 DB=ca.db openssl ca -batch -notext -config ca.cnf -selfsign -keyfile ca.key -in ca.csr -out ca-expired.crt \
@@ -147,6 +154,6 @@ cp pki/issued/client1.crt easyrsa-client.crt
 cp pki/private/client1.key easyrsa-client.key
 
 rm -f ./[0-9A-F]*.pem
-rm ca.key lookalike-ca.key stranger-ca.key lookalike-ca.crt intermediate.key
+rm ca.key lookalike-ca.key stranger-ca.key lookalike-ca.crt intermediate.key not-a-signer.key
 cp ./*.crt ./*.key ./*.pem "$here"
 
