@@ -76,6 +76,7 @@ impl Packet {
     }
 
     /// The window over this packet's slot, or `None` if the descriptor does not lie in the slab.
+    #[inline]
     pub fn window<'s>(&self, slab: &'s mut [u8]) -> Option<PacketBuf<'s>> {
         let slot = self.slot as usize..(self.slot as usize).checked_add(self.slot_len as usize)?;
         let start = (self.data as usize).checked_sub(slot.start)?;
@@ -84,12 +85,14 @@ impl Packet {
     }
 
     /// Takes over where a window's bytes now lie.
+    #[inline]
     pub fn set_window(&mut self, window: Range<usize>) {
         self.data = self.slot + window.start as u32;
         self.data_len = window.len() as u32;
     }
 
     /// Writes down what became of the packet, and counts it if it was dropped.
+    #[inline]
     pub(crate) fn settle(&mut self, outcome: Result<Outcome, DropReason>, drops: &mut DropCounters) {
         match outcome {
             Ok(Outcome::Pending) => self.verdict = Verdict::Pending,
@@ -181,8 +184,10 @@ impl<'a> Batch<'a> {
     pub fn bytes(&self, index: usize) -> &[u8] {
         self.packets.get(index).and_then(|packet| self.slab.get(packet.range())).unwrap_or(&[])
     }
+
     /// Hands every pending packet to `each`, with the window over its bytes, and writes down what became of it.
     /// Drops are counted in `engine`.
+    #[inline]
     pub(crate) fn process<E: AsMut<DropCounters>>(
         &mut self,
         engine: &mut E,

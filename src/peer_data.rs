@@ -19,7 +19,6 @@ use crate::peer::PeerId;
 use crate::reason::{DropCounters, DropReason};
 use crate::time::Instant;
 use crate::wire::ip::IpHeader;
-use crate::wire::opcode::parse_first_byte;
 use crate::wire::{DataHeader, KeyId, WirePeerId, stream};
 
 /// The data channel of one peer.
@@ -210,27 +209,9 @@ impl PeerData {
         buf: &mut PacketBuf<'_>,
         from: &Path,
     ) -> Result<Opened, DropReason> {
-        let outer_len = buf.len();
         let header = DataHeader::parse(buf.payload())?;
-        self.keys.open(&header, buf)?;
-        self.last_received = now;
-        self.traffic.outer_received.count(outer_len);
-        unframe(self.framing, buf)?;
-        let payload = match Special::classify(buf.payload()) {
-            Some(special) => Payload::Special(special),
-            None => {
-                let inner = IpHeader::parse(buf.payload()).ok_or(DropReason::BadInnerPacket)?;
-                if !self.sources.is_empty() && !self.sources.contains(&inner.source) {
-                    return Err(DropReason::BadSource);
-                }
-                if let Some(clamp) = self.clamp {
-                    clamp.apply(buf.payload_mut());
-                }
-                self.traffic.inner_received.count(buf.len());
-                Payload::Packet
-            }
-        };
-        // An empty payload got no further than `unframe`: it must not move the peer (CVE-2020-11810).
+        let payload = self.open_payload(now, &header, buf)?;
+        // An empty payload got no further than its framing: it must not move the peer (CVE-2020-11810).
         Ok(Opened { payload, floated: !from.same_remote(&self.path) })
     }
 
@@ -320,16 +301,44 @@ impl PeerData {
         packet: &Packet,
         buf: &mut PacketBuf<'_>,
     ) -> Result<Outcome, DropReason> {
-        if !is_data(buf.payload()) || !packet.path.same_remote(&self.path) {
-            return Ok(Outcome::Pending);
-        }
-        Ok(match self.open_one(now, buf, &packet.path)?.payload {
+        let header = match DataHeader::parse(buf.payload()) {
+            Ok(header) if packet.path.same_remote(&self.path) => header,
+            Ok(_) | Err(DropReason::BadOpcode) => return Ok(Outcome::Pending),
+            Err(reason) => return Err(reason),
+        };
+        Ok(match self.open_payload(now, &header, buf)? {
             Payload::Packet => Outcome::Deliver(Port::Host, self.peer),
             Payload::Special(special) => {
                 self.remote_exit |= special == Special::Exit;
                 Outcome::Consumed
             }
         })
+    }
+
+    #[inline]
+    fn open_payload(
+        &mut self,
+        now: Instant,
+        header: &DataHeader,
+        buf: &mut PacketBuf<'_>,
+    ) -> Result<Payload, DropReason> {
+        let outer_len = buf.len();
+        self.keys.open(header, buf)?;
+        self.last_received = now;
+        self.traffic.outer_received.count(outer_len);
+        unframe(self.framing, buf)?;
+        if let Some(special) = Special::classify(buf.payload()) {
+            return Ok(Payload::Special(special));
+        }
+        let inner = IpHeader::parse(buf.payload()).ok_or(DropReason::BadInnerPacket)?;
+        if !self.sources.is_empty() && !self.sources.contains(&inner.source) {
+            return Err(DropReason::BadSource);
+        }
+        if let Some(clamp) = self.clamp {
+            clamp.apply(buf.payload_mut());
+        }
+        self.traffic.inner_received.count(buf.len());
+        Ok(Payload::Packet)
     }
 
     #[inline]
@@ -347,13 +356,10 @@ impl PeerData {
 }
 
 impl AsMut<DropCounters> for PeerData {
+    #[inline]
     fn as_mut(&mut self) -> &mut DropCounters {
         &mut self.drops
     }
-}
-
-fn is_data(packet: &[u8]) -> bool {
-    packet.first().is_some_and(|&byte| parse_first_byte(byte).is_ok_and(|(opcode, _)| opcode.is_data()))
 }
 
 #[cfg(test)]

@@ -456,17 +456,22 @@ mod batches {
     #[test]
     fn what_a_worker_cannot_place_stays_as_it_was() {
         let (mut client, mut server) = Setup::default().ends();
-        let contents = [
-            alloc::vec![0x38, 1, 2, 3],
-            Vec::new(),
-            alloc::vec![0xFF],
-            seal(&mut client, &inner(60)).unwrap(),
-        ];
+        let contents =
+            [alloc::vec![0x38, 1, 2, 3], alloc::vec![0xFF], seal(&mut client, &inner(60)).unwrap()];
         let mut slab = Slab::of(elsewhere(), &contents);
         server.open(T0, &mut slab.batch());
-        assert_eq!(slab.verdicts(), [Verdict::Pending; 4]);
+        assert_eq!(slab.verdicts(), [Verdict::Pending; 3]);
         assert_eq!(slab.contents(), contents);
         assert_eq!(server.drops().total(), 0);
+    }
+
+    #[test]
+    fn packets_without_a_whole_header_are_dropped() {
+        let mut server = Setup::default().end(Role::Server);
+        let mut slab = Slab::of(elsewhere(), &[&[][..], &[0x48, 0, 0]]);
+        server.open(T0, &mut slab.batch());
+        assert_eq!(slab.verdicts(), [Verdict::Drop; 2]);
+        assert_eq!(server.drops().get(DropReason::Truncated), 2);
     }
 
     #[test]
