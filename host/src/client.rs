@@ -13,10 +13,10 @@ use adit::{CloseReason, Event, Instant, LinkId, Path, RequestId, Role as EngineR
 
 use crate::device::Tunnel;
 use crate::errors::cause;
-use crate::file;
+use crate::file::Output;
 use crate::io::{Io, Link, LinkChange};
 use crate::lines::{Narrator, family_address};
-use crate::log::{Log, Verb};
+use crate::log::Log;
 use crate::netconf::{Interface, Ipv4Setup, Ipv6Setup, Surroundings, route_steps};
 use crate::password;
 use crate::privileges::Privileges;
@@ -51,6 +51,7 @@ pub(crate) struct ClientRole {
     settings: Option<TunnelSettings>,
     connected: bool,
     status: Every,
+    status_file: Option<Output>,
     /// What follows when the engine has left.
     leaving: Option<Outcome>,
     outcome: Option<Outcome>,
@@ -62,6 +63,7 @@ impl ClientRole {
         host: HostConfig,
         config: &ClientConfig,
         privileges: Privileges,
+        status_file: Option<Output>,
         tunnel: Option<Tunnel>,
         node: &mut Node<Client>,
     ) -> Self {
@@ -83,6 +85,7 @@ impl ClientRole {
             settings: None,
             connected: false,
             status,
+            status_file,
             leaving: None,
             outcome: None,
             host,
@@ -94,7 +97,7 @@ impl ClientRole {
         self.write_status(node);
         node.io.close_links();
         let tunnel = self.tunnel.take()?;
-        if keep && self.host.persist_tun {
+        if keep {
             return Some(tunnel.park(&mut node.io));
         }
         tunnel.close(&mut node.io, &self.log);
@@ -288,13 +291,10 @@ impl ClientRole {
     }
 
     fn write_status(&self, node: &Node<Client>) {
-        if let Some(status) = &self.host.status
-            && let Err(error) = file::replace(FilePath::new(&status.path), &self.status_text(node))
+        if let Some(file) = &self.status_file
+            && let Err(error) = file.replace(&self.status_text(node))
         {
-            self.log.line(
-                Verb::Info,
-                format_args!("cannot write the status file {}: {}", status.path, cause(&error)),
-            );
+            self.log.warning(format_args!("cannot write {}: {}", file.path().display(), cause(&error)));
         }
     }
 }

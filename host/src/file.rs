@@ -1,19 +1,52 @@
-//! Replacing a file as a whole, so that a reader never sees half of it.
+//! Files that are written again and again: the status, the leases.
 
-use std::fs;
-use std::io;
-use std::path::Path;
+use std::cell::RefCell;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-/// Writes `text` to a file beside `path` and moves it there. Where the directory may not be written (privileges were
-/// dropped) but the file may, it is written in place.
-pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = Path::new(&beside);
-    match fs::write(beside, text) {
-        Ok(()) => fs::rename(beside, path),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => fs::write(path, text),
-        Err(error) => Err(error),
+/// A file that is replaced as a whole. It is opened at the start, so that it can still be written when privileges
+/// were dropped.
+#[derive(Clone, Debug)]
+pub(crate) struct Output {
+    path: PathBuf,
+    file: Rc<RefCell<File>>,
+}
+
+impl Output {
+    /// Opens or creates the file, and leaves in it what it holds.
+    pub(crate) fn open(path: &str) -> io::Result<Self> {
+        let path = PathBuf::from(path);
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
+        Ok(Self { path, file: Rc::new(RefCell::new(file)) })
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes `text` the file's content: by a new file that takes its place, so that no reader sees half of it. Where
+    /// the directory may not be written, in place.
+    pub(crate) fn replace(&self, text: &str) -> io::Result<()> {
+        let mut beside = self.path.clone().into_os_string();
+        beside.push(".new");
+        match File::create(&beside) {
+            Ok(mut new) => {
+                new.write_all(text.as_bytes())?;
+                fs::rename(&beside, &self.path)?;
+                *self.file.borrow_mut() = new;
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                let mut file = self.file.borrow_mut();
+                file.set_len(0)?;
+                file.rewind()?;
+                file.write_all(text.as_bytes())
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -26,9 +59,13 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("adit-file-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let path = directory.join("status");
-        replace(&path, "one").unwrap();
-        replace(&path, "two").unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        fs::write(&path, "from before").unwrap();
+        let output = Output::open(path.to_str().unwrap()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "from before");
+        for text in ["a longer text", "short"] {
+            output.replace(text).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
         fs::remove_dir_all(&directory).unwrap();
     }

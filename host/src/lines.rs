@@ -209,7 +209,7 @@ fn received(text: &str) -> String {
 fn closed(role: Role, name: &str, reason: &CloseReason) -> Vec<Line> {
     let (cause, signal, label) = match reason {
         // Whoever asked for it has said so.
-        CloseReason::Requested if role == Role::Client => return Vec::new(),
+        CloseReason::Requested | CloseReason::Restart if role == Role::Client => return Vec::new(),
         CloseReason::Requested => (None, "SIGTERM", "exit"),
         CloseReason::RemoteExit => (None, "SIGTERM", "remote-exit"),
         CloseReason::NoAnswer => (Some(reason.to_string()), "SIGUSR1", "server_poll"),

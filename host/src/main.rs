@@ -47,11 +47,12 @@ use client::ClientRole;
 use clock::Clock;
 use device::Tunnel;
 use errors::cause;
+use file::Output;
 use io::Io;
 use log::{Log, Verb};
 use privileges::Privileges;
 use run::{Node, Outcome};
-use server::ServerRole;
+use server::{Files, ServerRole};
 use signals::Signals;
 
 const HELP: &str = "\
@@ -120,6 +121,7 @@ struct Process {
     args: Vec<String>,
     profile: Profile,
     privileges: Privileges,
+    files: Files,
     log: Rc<Log>,
     clock: Clock,
     signals: Signals,
@@ -140,8 +142,9 @@ impl Process {
             let pid = format!("{}\n", std::process::id());
             std::fs::write(path, pid).map_err(|error| format!("writepid: cannot write {path}: {error}"))?;
         }
+        let files = open_files(host, &Files::default())?;
         let signals = Signals::new().map_err(|error| format!("cannot take over signals: {error}"))?;
-        Ok(Self { args, profile, privileges, log, clock, signals })
+        Ok(Self { args, profile, privileges, files, log, clock, signals })
     }
 
     /// Runs until the process is to end; its exit status.
@@ -151,7 +154,10 @@ impl Process {
             match self.run_once(kept.take()) {
                 Ok((Outcome::Exit(status), _)) => return status,
                 Ok((Outcome::Restart, tunnel)) => kept = tunnel,
-                Ok((Outcome::Reload, _)) => self.reload(),
+                Ok((Outcome::Reload, tunnel)) => {
+                    kept = tunnel;
+                    self.reload();
+                }
                 Err(why) => {
                     self.log.error(why);
                     self.log.info("Exiting due to fatal error");
@@ -166,6 +172,10 @@ impl Process {
     fn reload(&mut self) {
         match load(&self.args) {
             Ok((profile, warnings)) => {
+                match open_files(&profile.host, &self.files) {
+                    Ok(files) => self.files = files,
+                    Err(why) => self.log.warning(why),
+                }
                 self.profile = profile;
                 for warning in warnings {
                     self.log.warning(warning);
@@ -198,9 +208,10 @@ impl Process {
         let engine = Client::new(config.clone(), self.engine_host(), self.clock.now());
         let engine = engine.map_err(|error| error.to_string())?;
         let mut node = Node { engine, io, clock: self.clock };
-        let mut role = ClientRole::start(host, &config, self.privileges, kept, &mut node);
+        let status = self.files.status.clone();
+        let mut role = ClientRole::start(host, &config, self.privileges, status, kept, &mut node);
         let outcome = run::run(&mut node, &mut role, &mut self.signals);
-        let tunnel = role.finish(&mut node, matches!(outcome, Ok(Outcome::Restart)));
+        let tunnel = role.finish(&mut node, self.keeps_tunnel(&outcome));
         self.note_drops(node.engine.drops(), &node.io);
         outcome.map(|outcome| (outcome, tunnel)).map_err(|error| error.to_string())
     }
@@ -215,14 +226,25 @@ impl Process {
         let engine = Server::new(config.clone(), self.engine_host(), self.clock.now());
         let engine = engine.map_err(|error| error.to_string())?;
         let mut node = Node { engine, io, clock: self.clock };
-        let mut role = ServerRole::start(host, &config, self.privileges, kept, &mut node)?;
+        let mut role =
+            ServerRole::start(host, &config, self.privileges, self.files.clone(), kept, &mut node)?;
         let outcome = run::run(&mut node, &mut role, &mut self.signals);
-        let tunnel = role.finish(&mut node, matches!(outcome, Ok(Outcome::Restart)));
+        let tunnel = role.finish(&mut node, self.keeps_tunnel(&outcome));
         if let RoleConfig::Server(config) = &mut self.profile.role {
             config.leases = node.engine.leases();
         }
         self.note_drops(node.engine.drops(), &node.io);
         outcome.map(|outcome| (outcome, tunnel)).map_err(|error| error.to_string())
+    }
+
+    /// `persist-tun` keeps the device over SIGUSR1; over SIGHUP too, if it could not be opened again.
+    fn keeps_tunnel(&self, outcome: &std::io::Result<Outcome>) -> bool {
+        let restart = match outcome {
+            Ok(Outcome::Restart) => true,
+            Ok(Outcome::Reload) => self.privileges.are_dropped(),
+            Ok(Outcome::Exit(_)) | Err(_) => false,
+        };
+        restart && self.profile.host.persist_tun
     }
 
     fn io(&self, mtu: u16) -> Result<Io, String> {
@@ -260,6 +282,23 @@ fn load(args: &[String]) -> Result<(Profile, Vec<Diagnostic>), Failure> {
             Err(Failure(errors.map(Diagnostic::to_string).collect()))
         }
     }
+}
+
+/// Opens the files that are written all the time. One that is open already stays so.
+fn open_files(host: &HostConfig, before: &Files) -> Result<Files, String> {
+    let open = |path: Option<&str>, before: &Option<Output>| {
+        let Some(path) = path else { return Ok(None) };
+        match before.as_ref().filter(|output| output.path() == Path::new(path)) {
+            Some(output) => Ok(Some(output.clone())),
+            None => Output::open(path)
+                .map(Some)
+                .map_err(|error| format!("cannot write {path}: {}", cause(&error))),
+        }
+    };
+    let status = host.status.as_ref().map(|status| status.path.as_str());
+    let leases = host.pool_persist.as_ref().filter(|persist| persist.interval.is_some());
+    let leases = leases.map(|persist| persist.path.as_str());
+    Ok(Files { status: open(status, &before.status)?, leases: open(leases, &before.leases)? })
 }
 
 fn open_log(host: &HostConfig, clock: Clock) -> Result<Log, String> {

@@ -18,10 +18,15 @@ impl Privileges {
         Ok(Self { user, group })
     }
 
+    /// Whether it has happened, so that the system can no longer be set up.
+    pub(crate) fn are_dropped(&self) -> bool {
+        self.user.is_some_and(|user| user.uid != 0 && user.uid == current_uid())
+    }
+
     /// Becomes them, the group first; nothing if that has happened already. A user without `group` would keep root's
     /// groups, so that its own group stands in.
     pub(crate) fn drop_now(&self, log: &Log) -> Result<(), String> {
-        if self.user.is_some_and(|user| user.uid == current_uid()) {
+        if self.are_dropped() {
             return Ok(());
         }
         let group = self.group.or_else(|| self.user.map(|user| Group { gid: user.gid }));

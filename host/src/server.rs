@@ -1,7 +1,7 @@
 //! The host of a server: its sockets, its TUN device, the leases, the status file.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path as FilePath;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use adit::{Event, Instant, LinkId, Path, Role as EngineRole, Transport};
 
 use crate::device::Tunnel;
 use crate::errors::cause;
-use crate::file;
+use crate::file::Output;
 use crate::io::{Link, LinkChange};
 use crate::lines::{Narrator, family_address};
 use crate::log::Log;
@@ -30,6 +30,15 @@ use crate::udp::{Udp, any_address};
 /// How long the listener rests when the system has no descriptor left for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
+/// The files that a server writes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Files {
+    /// `status`
+    pub(crate) status: Option<Output>,
+    /// `ifconfig-pool-persist`
+    pub(crate) leases: Option<Output>,
+}
+
 /// What a server's loop knows beside the engine.
 pub(crate) struct ServerRole {
     host: HostConfig,
@@ -38,6 +47,7 @@ pub(crate) struct ServerRole {
     tunnel: Option<Tunnel>,
     status: Every,
     leases: Every,
+    files: Files,
     /// When to accept connections again.
     accept_again: Option<Instant>,
     /// What follows when all clients have been told.
@@ -51,6 +61,7 @@ impl ServerRole {
         host: HostConfig,
         config: &ServerConfig,
         privileges: Privileges,
+        files: Files,
         tunnel: Option<Tunnel>,
         node: &mut Node<Server>,
     ) -> Result<Self, String> {
@@ -70,6 +81,7 @@ impl ServerRole {
                 host.pool_persist.as_ref().and_then(|persist| persist.interval),
                 node.clock.now(),
             ),
+            files,
             accept_again: None,
             leaving: None,
             at_once: false,
@@ -92,7 +104,7 @@ impl ServerRole {
         node.io.close_links();
         node.io.close_listener();
         let tunnel = self.tunnel.take()?;
-        if keep && self.host.persist_tun {
+        if keep {
             return Some(tunnel.park(&mut node.io));
         }
         tunnel.close(&mut node.io, &self.log);
@@ -145,19 +157,20 @@ impl ServerRole {
     }
 
     fn write_status(&self, node: &Node<Server>) {
-        if let Some(status) = &self.host.status
-            && let Err(error) = file::replace(FilePath::new(&status.path), &self.status_text(node))
-        {
-            self.log.warning(format_args!("cannot write the status file {}: {}", status.path, cause(&error)));
+        if let Some(file) = &self.files.status {
+            self.note(file, file.replace(&self.status_text(node)));
         }
     }
 
     fn write_leases(&self, node: &Node<Server>) {
-        if let Some(persist) = self.host.pool_persist.as_ref().filter(|persist| persist.interval.is_some())
-            && let Err(error) =
-                file::replace(FilePath::new(&persist.path), &persist::format(&node.engine.leases()))
-        {
-            self.log.warning(format_args!("cannot write {}: {}", persist.path, cause(&error)));
+        if let Some(file) = &self.files.leases {
+            self.note(file, file.replace(&persist::format(&node.engine.leases())));
+        }
+    }
+
+    fn note(&self, file: &Output, written: io::Result<()>) {
+        if let Err(error) = written {
+            self.log.warning(format_args!("cannot write {}: {}", file.path().display(), cause(&error)));
         }
     }
 

@@ -76,3 +76,80 @@ impl AsFd for Tun {
         self.file.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::time::Duration;
+
+    use adit::config::Ipv4Network;
+
+    use super::*;
+    use crate::log::Log;
+    use crate::netconf::{Interface, Ipv4Setup, Network, interface_steps, pool_route};
+    use crate::poller::{Poller, Source};
+
+    /// Runs `f` in a network namespace of its own. Needs root, as the host does.
+    fn in_namespace(f: impl FnOnce() + Send + 'static) {
+        let body = || {
+            sys::tests::unshare_network();
+            f();
+        };
+        std::thread::spawn(body).join().unwrap();
+    }
+
+    #[test]
+    fn packets_go_through_a_real_device() {
+        in_namespace(|| {
+            let log = Log::stdout(0, crate::clock::Clock::new());
+            let mut tun = Tun::open("tun").unwrap();
+            assert_eq!(tun.name(), "tun0");
+            let setup = Ipv4Setup::PointToPoint { local: [10, 8, 0, 1].into(), peer: [10, 8, 0, 2].into() };
+            let pool = Ipv4Network { address: [10, 8, 0, 0].into(), prefix: 24 };
+            let mut network = Network::new().unwrap();
+            network.apply(
+                interface_steps("tun0", &Interface { mtu: 1400, ipv4: Some(setup), ipv6: None }),
+                &log,
+            );
+            network.apply(pool_route("tun0", pool, setup).into_iter().collect(), &log);
+            assert_eq!(network.hop_to([10, 8, 0, 77].into()).unwrap().to_string(), "via 10.8.0.2 dev tun0");
+
+            let socket = UdpSocket::bind("10.8.0.1:0").unwrap();
+            socket.send_to(b"hello", "10.8.0.77:7").unwrap();
+            let (mut slab, mut packets) = (vec![0; 2048], [Packet::free(0..2048)]);
+            let mut poller = Poller::new().unwrap();
+            poller.add(&tun, Source::Tun, false).unwrap();
+            let packet = loop {
+                poller.wait(Some(Duration::from_secs(5)), &mut Vec::new()).unwrap();
+                assert_eq!(tun.read(1400, &mut slab, &mut packets).unwrap(), 1);
+                // The kernel may greet a new device with packets of IPv6.
+                if slab[packets[0].range()][0] >> 4 == 4 {
+                    break &mut slab[packets[0].range()];
+                }
+                packets = [Packet::free(0..2048)];
+            };
+            assert!(packet.ends_with(b"hello"));
+
+            // The echo: addresses and ports change places, which leaves the checksums right.
+            let (from, to) = (packet[12..16].to_vec(), packet[16..20].to_vec());
+            packet[12..16].copy_from_slice(&to);
+            packet[16..20].copy_from_slice(&from);
+            let ports = [packet[22], packet[23], packet[20], packet[21]];
+            packet[20..24].copy_from_slice(&ports);
+            assert!(tun.write(packet));
+            socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            let mut answer = [0; 16];
+            assert_eq!(socket.recv(&mut answer).unwrap(), 5);
+
+            network.undo(&log);
+            assert_eq!(network.hop_to([10, 8, 0, 77].into()), None);
+            assert!(!tun.write(b"\xf0 is no version of IP"));
+        });
+    }
+
+    #[test]
+    fn a_bad_name_is_told() {
+        let error = Tun::open("a-name-that-is-too-long-for-linux").unwrap_err();
+        assert!(error.contains("1 to 15 characters"), "{error}");
+    }
+}

@@ -11,3 +11,13 @@ pub(crate) use datagrams::{Datagrams, Sent};
 pub(crate) use local_time::{LocalTime, local_time};
 pub(crate) use tun::open_tun;
 pub(crate) use user::{Group, User, become_group, become_user, current_uid};
+
+#[cfg(test)]
+pub(crate) mod tests {
+    /// Puts the calling thread into a network namespace of its own.
+    pub(crate) fn unshare_network() {
+        // SAFETY: only this thread's view of the network changes; no memory or descriptor is concerned.
+        let done = unsafe { libc::unshare(libc::CLONE_NEWNET) } == 0;
+        assert!(done, "this test needs root: {}", std::io::Error::last_os_error());
+    }
+}
