@@ -12,7 +12,7 @@ use crate::algorithm::{Cipher, Framing, Role};
 use crate::buffer::PacketBuf;
 use crate::config::{Mssfix, RenegotiateConfig, SessionConfig};
 use crate::crypto::KeyBlock;
-use crate::data::{DataKey, KeySlots, MssClamp, RenegotiateReason, Special, frame, unframe};
+use crate::data::{DataKey, KeySlots, MssClamp, PING, RenegotiateReason, Special, frame, unframe};
 use crate::packet::{Batch, Outcome, Packet, Port};
 use crate::path::{Path, Transport};
 use crate::peer::PeerId;
@@ -134,6 +134,18 @@ impl PeerData {
     /// [`Verdict::Drop`](crate::Verdict::Drop) with its reason.
     pub fn seal(&mut self, now: Instant, batch: &mut Batch<'_>) {
         batch.process(self, |data, _, buf| data.seal_one(now, buf).map(|()| Outcome::Transmit(data.path)));
+    }
+
+    /// Fills the batch, all of whose descriptors are free slots, with the keepalive if it is due. For a worker; while
+    /// the control engine has this state, that does it.
+    pub fn poll_transmits(&mut self, now: Instant, batch: &mut Batch<'_>) {
+        batch.fill(self, |data, buf| {
+            if data.ping_due().is_none_or(|at| at > now) {
+                return Ok(None);
+            }
+            data.seal_special(now, &PING, buf)?;
+            Ok(Some(data.path))
+        });
     }
 
     /// Adds a key, cut from `block`. It is accepted at once; it sends when the peer has used it, at `use_by`, or if it

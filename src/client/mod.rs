@@ -24,7 +24,7 @@ use crate::path::{LinkId, Path, Transport};
 use crate::peer::PeerId;
 use crate::peer_data::{Opened, Payload, PeerData};
 use crate::reason::{DropCounters, DropReason};
-use crate::session::{Session, SessionEvent, Shared, breaks_link, take_packet};
+use crate::session::{Login, Session, SessionEvent, Shared, breaks_link, take_packet};
 use crate::time::{Deadline, Instant, TimerKind, UnixTime};
 use crate::tls::TlsContext;
 use crate::wire::opcode::parse_first_byte;
@@ -167,8 +167,8 @@ impl Client {
         self.state = State::Handshake;
         self.settings = None;
         self.pull.reset();
-        let (shared, info) = (Arc::clone(&self.shared), Arc::clone(&self.local_info));
-        match Session::connect(shared, &mut self.env, now, path, self.credentials.clone(), info) {
+        let login = Login { credentials: self.credentials.clone(), peer_info: Arc::clone(&self.local_info) };
+        match Session::connect(&self.shared, &mut self.env, now, path, login) {
             Ok(session) => self.session = Some(Box::new(session)),
             Err(reason) => self.close(now, reason),
         }

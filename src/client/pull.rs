@@ -118,6 +118,10 @@ impl Client {
                     None => {}
                 }
             }
+            // What expired in a session that was up is its token: log in anew.
+            ControlMessage::AuthFailed(reason) if matches!(self.state, State::Up) => {
+                return Err(CloseReason::RemoteRestart(reason.to_string()));
+            }
             ControlMessage::AuthFailed(reason) => return Err(auth_failed(reason)),
             ControlMessage::AuthPending(_) => {
                 self.events

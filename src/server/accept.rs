@@ -106,9 +106,8 @@ impl Server {
             self.forget(index);
         }
         let id = self.peers.vacant().ok_or(DropReason::TooManySessions)?;
-        let shared = alloc::sync::Arc::clone(&self.shared);
         let remote = header.session_id;
-        let mut session = Session::accept(shared, &mut self.env, now, id, *path, remote, cookie)
+        let mut session = Session::accept(&self.shared, &mut self.env, now, (id, *path), remote, cookie)
             .map_err(|_| DropReason::TooManySessions)?;
         session.handle_opened(&mut self.env, now, stamp, header, inner)?;
         self.peers.insert(id, session);

@@ -173,7 +173,7 @@ mod tests {
         Pool::new(&ServerConfig { topology, ..ServerConfig::new(network) })
     }
 
-    fn address(pool: &Pool, number: u32) -> std::string::String {
+    fn address(pool: &Pool, number: u32) -> String {
         let (local, other) = pool.ipv4(number).expect("an IPv4 pool");
         std::format!("{local} {other}")
     }

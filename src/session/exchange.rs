@@ -69,7 +69,7 @@ impl Session {
     }
 
     fn write_key_method(&mut self) -> Result<(), CloseReason> {
-        let (username, password) = match &self.credentials {
+        let (username, password) = match &self.login.credentials {
             Some(Credentials { username, password }) => (Some(username.clone()), Some(password.clone())),
             None => (None, None),
         };
@@ -78,7 +78,7 @@ impl Session {
             options: self.options_string(),
             username,
             password,
-            peer_info: self.local_info.to_string(),
+            peer_info: self.login.peer_info.to_string(),
         };
         let mut record = Zeroizing::new(Vec::new());
         message.emit(self.shared.role, &mut record);

@@ -94,6 +94,25 @@ struct PendingKey {
     use_by: Instant,
 }
 
+/// What a client says of itself in its key exchange.
+#[derive(Clone, Default)]
+pub(crate) struct Login {
+    pub(crate) credentials: Option<Credentials>,
+    /// The IV_* lines.
+    pub(crate) peer_info: Arc<str>,
+}
+
+/// How a session begins.
+struct Opening {
+    peer: PeerId,
+    path: Path,
+    wrap: ControlWrap,
+    local_id: SessionId,
+    remote_id: Option<SessionId>,
+    /// The hard reset that we send, unless a cookie has taken its place.
+    reset: Option<Opcode>,
+}
+
 /// One session with one remote end.
 pub(crate) struct Session {
     shared: Arc<Shared>,
@@ -105,8 +124,7 @@ pub(crate) struct Session {
     /// The negotiation before, kept to acknowledge its last packets until `current` is active.
     previous: Option<Negotiation>,
     negotiated: Option<Negotiated>,
-    credentials: Option<Credentials>,
-    local_info: Arc<str>,
+    login: Login,
     /// The other end's options string.
     remote_options: String,
     data: Option<Box<PeerData>>,
@@ -122,85 +140,73 @@ pub(crate) struct Session {
 impl Session {
     /// A client's session: begins with a hard reset.
     pub(crate) fn connect(
-        shared: Arc<Shared>,
+        shared: &Arc<Shared>,
         env: &mut Environment,
         now: Instant,
         path: Path,
-        credentials: Option<Credentials>,
-        local_info: Arc<str>,
+        login: Login,
     ) -> Result<Self, CloseReason> {
-        let wrap = ControlWrap::new(shared.wrap.clone(), shared.config.replay_window);
-        let local_id = new_session_id(env);
-        let reset = Some(Opcode::ControlHardResetClientV2);
-        Self::new(
-            shared,
-            env,
-            now,
-            PeerId::SERVER,
+        let opening = Opening {
+            peer: PeerId::SERVER,
             path,
-            wrap,
-            (local_id, None),
-            reset,
-            credentials,
-            local_info,
-        )
+            wrap: ControlWrap::new(shared.wrap.clone(), shared.config.replay_window),
+            local_id: new_session_id(env),
+            remote_id: None,
+            reset: Some(Opcode::ControlHardResetClientV2),
+        };
+        Self::open(shared, env, now, opening, login)
     }
 
     /// A server's session with a client whose address is proven: by its TCP connection (`cookie` is `None`), or by
     /// the cookie that it sent back, which is our session id and ends the exchange of resets.
     pub(crate) fn accept(
-        shared: Arc<Shared>,
+        shared: &Arc<Shared>,
         env: &mut Environment,
         now: Instant,
-        peer: PeerId,
-        path: Path,
+        (peer, path): (PeerId, Path),
         remote_id: SessionId,
         cookie: Option<SessionId>,
     ) -> Result<Self, CloseReason> {
         let (keys, window) = (shared.wrap.clone(), shared.config.replay_window);
-        let (wrap, local_id, reset) = match cookie {
-            Some(cookie) => (ControlWrap::new_after_cookie(keys, window), cookie, None),
+        let remote_id = Some(remote_id);
+        let opening = match cookie {
+            Some(local_id) => {
+                let wrap = ControlWrap::new_after_cookie(keys, window);
+                Opening { peer, path, wrap, local_id, remote_id, reset: None }
+            }
             None => {
-                (ControlWrap::new(keys, window), new_session_id(env), Some(Opcode::ControlHardResetServerV2))
+                let wrap = ControlWrap::new(keys, window);
+                let reset = Some(Opcode::ControlHardResetServerV2);
+                Opening { peer, path, wrap, local_id: new_session_id(env), remote_id, reset }
             }
         };
-        let ids = (local_id, Some(remote_id));
-        Self::new(shared, env, now, peer, path, wrap, ids, reset, None, Arc::from(""))
+        Self::open(shared, env, now, opening, Login::default())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the one place where a session is put together")]
-    fn new(
-        shared: Arc<Shared>,
+    fn open(
+        shared: &Arc<Shared>,
         env: &mut Environment,
         now: Instant,
-        peer: PeerId,
-        path: Path,
-        wrap: ControlWrap,
-        (local_id, remote_id): (SessionId, Option<SessionId>),
-        reset: Option<Opcode>,
-        credentials: Option<Credentials>,
-        local_info: Arc<str>,
+        opening: Opening,
+        login: Login,
     ) -> Result<Self, CloseReason> {
-        let current = Negotiation::begin(&shared, env, now, KeyId::INITIAL, reset)?;
-        let data = Box::new(PeerData::new(now, peer, shared.role, path, &shared.config));
-        let timers = timers::Timers::new(&shared.config);
+        let Opening { peer, path, wrap, local_id, remote_id, reset } = opening;
         let mut session = Self {
-            shared,
+            current: Negotiation::begin(shared, env, now, KeyId::INITIAL, reset)?,
+            data: Some(Box::new(PeerData::new(now, peer, shared.role, path, &shared.config))),
+            timers: timers::Timers::new(&shared.config),
+            shared: Arc::clone(shared),
             path,
             local_id,
             remote_id,
             wrap,
-            current,
             previous: None,
             negotiated: None,
-            credentials,
-            local_info,
+            login,
             remote_options: String::new(),
-            data: Some(data),
             pending_keys: Vec::new(),
             messages: VecDeque::new(),
             events: VecDeque::new(),
-            timers,
             occ_reply: false,
             failed: false,
         };
@@ -288,7 +294,11 @@ impl Session {
         match self.remote_id {
             Some(id) if id == header.session_id => Ok(()),
             Some(_) => Err(DropReason::WrongSession),
-            None if header.opcode == theirs && header.session_id.is_defined() => {
+            // Only an end that has seen our reset knows our session id; without it, anybody could begin a session.
+            None if header.opcode == theirs
+                && header.session_id.is_defined()
+                && packet.remote_session_id.is_some() =>
+            {
                 self.remote_id = Some(header.session_id);
                 Ok(())
             }
@@ -366,7 +376,7 @@ impl Session {
 
     /// Renegotiations log in with this password from now on (`auth-token`).
     pub(crate) fn set_password(&mut self, password: &str) {
-        if let Some(credentials) = &mut self.credentials {
+        if let Some(credentials) = &mut self.login.credentials {
             credentials.password = Zeroizing::new(password.to_string());
         }
     }

@@ -107,7 +107,7 @@ fn clients_reach_each_other_if_the_server_lets_them() {
             })
             .expect("two clients have two addresses");
         let source = if target == 2 { 3 } else { 2 };
-        world.send_from_client(sender, &numbered(source, target, 9));
+        assert_eq!(world.send_from_client(sender, &numbered(source, target, 9)), Verdict::Transmit);
         world.run_for(Duration::from_secs(1));
         assert_eq!(world.clients[1 - sender].inbox.len(), usize::from(client_to_client));
         assert_eq!(world.server_inbox.len(), usize::from(!client_to_client));

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::event::CloseReason;
+use crate::packet::Verdict;
 use crate::sim::{LinkQuality, World, WorldBuilder, numbered, tail, tls_crypt};
 
 const SEEDS: u64 = 1000;
@@ -35,7 +36,7 @@ fn over_all_seeds(quality: LinkQuality) {
             continue;
         }
         for number in 0..20 {
-            world.send_from_client(0, &numbered(2, 1, number));
+            assert_eq!(world.send_from_client(0, &numbered(2, 1, number)), Verdict::Transmit);
             world.run_for(Duration::from_millis(100));
         }
         world.run_for(Duration::from_secs(3));

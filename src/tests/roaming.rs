@@ -16,7 +16,7 @@ fn a_client_that_moved_is_followed_at_its_first_packet() {
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.server_inbox.len(), 1, "{}", tail(&world.trace));
     assert!(world.server_events.iter().any(|event| matches!(event, Event::Floated { .. })));
-    world.send_from_server(&numbered(1, 2, 2));
+    assert_eq!(world.send_from_server(&numbered(1, 2, 2)), Verdict::Transmit);
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.clients[0].inbox.len(), 1);
 }
@@ -26,7 +26,7 @@ fn a_replayed_packet_moves_nobody() {
     let mut world = WorldBuilder::new(61).build();
     world.start();
     assert!(world.run_until(Duration::from_secs(5), World::is_up));
-    world.send_from_client(0, &numbered(2, 1, 1));
+    assert_eq!(world.send_from_client(0, &numbered(2, 1, 1)), Verdict::Transmit);
     world.run_for(Duration::from_secs(1));
     let copy = world.last_from_client().expect("a packet was sent");
     world.inject_to_server("203.0.113.9:999".parse().expect("an address"), &copy);
