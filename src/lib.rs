@@ -39,6 +39,7 @@ mod tests;
 
 pub use algorithm::{Cipher, Digest, Framing, Role};
 pub use buffer::PacketBuf;
+pub use client::Client;
 pub use error::{Error, UsageError};
 pub use event::{CloseReason, Event, RequestId};
 pub use host::{Entropy, Host};
@@ -48,4 +49,5 @@ pub use path::{Address, LinkId, Path, Transport};
 pub use peer::PeerId;
 pub use peer_data::{PeerData, Tally, Traffic};
 pub use reason::{DropCounters, DropReason};
+pub use server::Server;
 pub use time::{Deadline, Instant, TimerKind, UnixTime};

@@ -4,10 +4,10 @@
 //! deadline or arrival to the next; nothing sleeps. Everything random comes from one seed.
 
 mod link;
-mod pki;
+pub(crate) mod pki;
 mod trace;
 mod world;
 
-pub(crate) use link::LinkQuality;
+pub(crate) use link::{LinkQuality, Random};
 pub(crate) use pki::tls_crypt;
-pub(crate) use world::{World, WorldBuilder, numbered, tail};
+pub(crate) use world::{TODAY, World, WorldBuilder, numbered, tail};

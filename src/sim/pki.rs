@@ -11,7 +11,7 @@ macro_rules! text {
     };
 }
 
-pub(super) fn server() -> TlsConfig {
+pub(crate) fn server() -> TlsConfig {
     TlsConfig {
         ca: text!("ca.crt"),
         cert: text!("server.crt"),
@@ -20,7 +20,7 @@ pub(super) fn server() -> TlsConfig {
     }
 }
 
-pub(super) fn client() -> TlsConfig {
+pub(crate) fn client() -> TlsConfig {
     TlsConfig {
         ca: text!("ca.crt"),
         cert: text!("client.crt"),

@@ -1,7 +1,9 @@
 //! End-to-end scenarios on the simulated network, one phenomenon a file.
 
+mod detach;
 mod handshake;
 mod hostile_link;
 mod leaving;
 mod renegotiation;
 mod roaming;
+mod stream;
