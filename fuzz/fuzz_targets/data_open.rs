@@ -20,7 +20,9 @@ fuzz_target!(|outer: &[u8]| {
         let mut server = PeerData::new(NOW, PeerId::SERVER, Role::Server, path, &config);
         let block = KeyBlock::new(core::array::from_fn(|i| (i * 7 + 3) as u8));
         let ciphers = Cipher::DEFAULT_LIST.into_iter();
-        for (cipher, key_id) in ciphers.zip([KeyId::INITIAL, KeyId::INITIAL.next(), KeyId::INITIAL.next().next()]) {
+        for (cipher, key_id) in
+            ciphers.zip([KeyId::INITIAL, KeyId::INITIAL.next(), KeyId::INITIAL.next().next()])
+        {
             server.install_key(key_id, cipher, &block, NOW);
         }
 

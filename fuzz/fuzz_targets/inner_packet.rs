@@ -9,7 +9,8 @@ use adit::crypto::KeyBlock;
 use adit::wire::ip::{IpHeader, TcpSegment};
 use adit::wire::{KeyId, WirePeerId};
 use adit::{
-    Batch, Cipher, Framing, HEADROOM, Instant, LinkId, Packet, Path, PeerData, PeerId, Role, TAILROOM, Verdict,
+    Batch, Cipher, Framing, HEADROOM, Instant, LinkId, Packet, Path, PeerData, PeerId, Role, TAILROOM,
+    Verdict,
 };
 use libfuzzer_sys::fuzz_target;
 

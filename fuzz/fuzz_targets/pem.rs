@@ -10,7 +10,8 @@ use adit::tls::TlsContext;
 use libfuzzer_sys::fuzz_target;
 use rustls::crypto::CryptoProvider;
 
-static CRYPTO: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
+static CRYPTO: LazyLock<Arc<CryptoProvider>> =
+    LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
 
 fuzz_target!(|text: &[u8]| {
     let text = || Some(NamedText::file("fuzz.pem", text));

@@ -10,7 +10,8 @@ use adit::{Role, UnixTime};
 use libfuzzer_sys::fuzz_target;
 use rustls::crypto::CryptoProvider;
 
-static CRYPTO: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
+static CRYPTO: LazyLock<Arc<CryptoProvider>> =
+    LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
 
 fuzz_target!(|der: &[u8]| {
     let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", base64(der));
