@@ -74,6 +74,8 @@ reasons! {
     TooManySessions = 29, "too-many-sessions";
     /// More than the control channel receives at a time, or than the length prefix of a TCP link can say.
     TooLarge = 30, "too-large";
+    /// A first packet for a server that is shutting down.
+    ShuttingDown = 31, "shutting-down";
 
     // Data packets, outer to inner.
     /// No key of that id.

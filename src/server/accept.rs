@@ -27,6 +27,9 @@ impl Server {
         path: &Path,
         buf: &mut PacketBuf<'_>,
     ) -> Result<Outcome, DropReason> {
+        if self.shutting_down {
+            return Err(DropReason::ShuttingDown);
+        }
         if path.transport == Transport::Tcp && !self.links.contains_key(&path.link) {
             return Err(DropReason::UnknownPeer);
         }

@@ -62,6 +62,8 @@ pub struct Server {
     events: EventQueue,
     drops: DropCounters,
     requests: u64,
+    /// No new sessions.
+    shutting_down: bool,
 }
 
 /// The host's answer to [`Event::AuthRequested`].
@@ -138,6 +140,7 @@ impl Server {
             events,
             drops: DropCounters::default(),
             requests: 0,
+            shutting_down: false,
             config,
         })
     }
@@ -169,9 +172,10 @@ impl Server {
         Ok(())
     }
 
-    /// Ends all sessions. Clients on UDP are told if `explicit-exit-notify` says so. The server is done when
-    /// [`is_idle`](Self::is_idle) says so, at the latest after two seconds.
+    /// Ends all sessions, and begins no new ones. Clients on UDP are told if `explicit-exit-notify` says so. The
+    /// server is done when [`is_idle`](Self::is_idle) says so, at the latest after two seconds.
     pub fn shutdown(&mut self, now: Instant) {
+        self.shutting_down = true;
         let notice = match self.shared.config.explicit_exit_notify {
             None | Some(0) => None,
             Some(1) => Some("RESTART"),

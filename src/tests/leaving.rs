@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::event::CloseReason;
+use crate::reason::DropReason;
 use crate::sim::{LinkQuality, World, WorldBuilder, tail};
 
 #[test]
@@ -49,6 +50,10 @@ fn a_server_that_shuts_down_tells_its_clients() {
     world.run_for(Duration::from_millis(500));
     assert!(world.server.is_idle(), "{}", tail(&world.trace));
     assert_eq!(world.client_closings(0), [&CloseReason::RemoteRestart(std::string::String::new())]);
+
+    // The client tries again at once, in vain.
+    world.run_for(Duration::from_secs(5));
+    assert!(world.server.is_idle() && world.server.drops().get(DropReason::ShuttingDown) > 0);
 }
 
 #[test]

@@ -8,8 +8,7 @@ mod lab;
 mod table;
 
 use case::{Case, End};
-use lab::program::Program;
-use lab::program::Program::Stock;
+use lab::program::Program::{self, Adit, Stock};
 
 /// The control: what this lab shows with OpenVPN alone, which has no way to be kept from EKM.
 #[test]
@@ -19,6 +18,16 @@ fn stock_serves_stock() {
         row.5 = table::Derivation::Ekm;
     }
     meet(&rows, Stock, Stock);
+}
+
+#[test]
+fn adit_serves_stock() {
+    meet(table::rows(), Adit, Stock);
+}
+
+#[test]
+fn stock_serves_adit() {
+    meet(table::rows(), Stock, Adit);
 }
 
 /// Every row with these two programs. Who renegotiates and who leaves changes from row to row.

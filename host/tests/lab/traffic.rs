@@ -29,13 +29,16 @@ pub struct Rates {
 
 /// One TCP flow in each direction, one after the other, for a second each.
 pub fn iperf(server: &Namespace, client: &Namespace, address: &str, folder: &Path) -> Rates {
-    let mut listener = Process::start(server, folder, "iperf3", "iperf3", &["-s", "--forceflush"]);
-    listener.expect_line("Server listening", PATIENCE);
     let flow = |direction: &[&str]| {
+        // A listener for each: between two tests it refuses connections for a moment.
+        let mut listener = Process::start(server, folder, "iperf3", "iperf3", &["-s", "-1", "--forceflush"]);
+        listener.expect_line("Server listening", PATIENCE);
         let report = client.run("iperf3", &[&["-c", address, "-t", "1", "-J"], direction].concat());
         let report: serde_json::Value = serde_json::from_str(&report).unwrap();
         let rate = report["end"]["sum_received"]["bits_per_second"].as_f64();
-        rate.filter(|rate| *rate > 0.0).unwrap_or_else(|| panic!("nothing arrived: {report}"))
+        let rate = rate.filter(|rate| *rate > 0.0).unwrap_or_else(|| panic!("nothing arrived: {report}"));
+        listener.expect_exit(PATIENCE);
+        rate
     };
     Rates { up: flow(&[]), down: flow(&["-R"]) }
 }

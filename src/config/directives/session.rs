@@ -18,6 +18,11 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new("ncp-ciphers", "LIST", data_ciphers),
     Directive::new("data-ciphers-fallback", "NAME", data_ciphers_fallback),
     Directive::new("auth", "DIGEST", auth),
+    // adit's own: OpenVPN derives by the exporter whenever both ends can.
+    Directive::new("disable-tls-ekm", "", |draft, _| {
+        draft.session.key_export = false;
+        Ok(())
+    }),
     Directive::new("comp-lzo", "[yes|no|adaptive]", compression),
     Directive::new("compress", "[stub|stub-v2|lzo|lz4|lz4-v2]", compression),
     Directive::new("tun-mtu", "BYTES", |draft, statement| {
