@@ -65,17 +65,9 @@ impl ServerRole {
         tunnel: Option<Tunnel>,
         node: &mut Node<Server>,
     ) -> Result<Self, String> {
-        let log = Rc::clone(&node.io.log);
-        let tunnel = match tunnel {
-            Some(mut tunnel) => {
-                tunnel.resume(&mut node.io, &log)?;
-                tunnel
-            }
-            None => set_up(&host, config, node)?,
-        };
         let mut role = Self {
             narrator: Narrator::new(EngineRole::Server),
-            tunnel: Some(tunnel),
+            tunnel: None,
             status: Every::new(host.status.as_ref().map(|status| status.interval), node.clock.now()),
             leases: Every::new(
                 host.pool_persist.as_ref().and_then(|persist| persist.interval),
@@ -85,13 +77,18 @@ impl ServerRole {
             accept_again: None,
             leaving: None,
             at_once: false,
-            log,
+            log: Rc::clone(&node.io.log),
             host,
         };
-        if let Err(why) = role.listen(node) {
-            role.finish(node, false);
-            return Err(why);
-        }
+        // The sockets first: where another server runs already, nothing of its is touched.
+        role.listen(node)?;
+        role.tunnel = Some(match tunnel {
+            Some(mut tunnel) => {
+                tunnel.resume(&mut node.io, &role.log)?;
+                tunnel
+            }
+            None => set_up(&role.host, config, node)?,
+        });
         privileges.drop_now(&role.log)?;
         role.log.info("Initialization Sequence Completed");
         Ok(role)
