@@ -135,7 +135,7 @@ fn the_first_rows_cover_every_pair_and_all_rows_every_triple() {
 
 fn values(row: &Row) -> [String; 7] {
     let words: Vec<String> = row.name().split(' ').map(str::to_owned).collect();
-    words.try_into().unwrap()
+    words.try_into().expect("seven columns")
 }
 
 fn bits(mask: u32) -> Vec<usize> {
