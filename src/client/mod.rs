@@ -1,6 +1,6 @@
 //! The connecting side.
 //!
-//! Owns one [`Session`] at a time, what the server pushed, and the order of the remotes. Opens no link: it asks the
+//! Owns one `Session` at a time, what the server pushed, and the order of the remotes. Opens no link: it asks the
 //! host to ([`Event::ConnectRequested`]), and is told of the result.
 
 mod pull;

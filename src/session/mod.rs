@@ -3,7 +3,7 @@
 //! Owns the session ids, the wrapping of control packets, the present key negotiation (and the one before it, while
 //! its last acknowledgements are under way), and the peer's data state unless a worker has it. Knows nothing of what
 //! is pushed or pulled, of addresses inside, or of other peers: [`Client`](crate::Client) and
-//! [`Server`](crate::Server) drain its [`SessionEvent`]s and decide.
+//! [`Server`](crate::Server) drain its `SessionEvent`s and decide.
 
 mod exchange;
 mod link;
