@@ -228,8 +228,10 @@ pub enum CloseReason {
     AuthFailed(String),
     /// The host did not answer an authentication request in time.
     AuthTimeout,
-    /// Nothing was received for `ping-restart` or `ping-exit`.
+    /// Nothing was received for `ping-restart`.
     PingTimeout,
+    /// Nothing was received for `ping-exit`.
+    PingExit,
     /// The peer said that it leaves (`explicit-exit-notify`).
     RemoteExit,
     /// The server asked for a restart (RESTART).
@@ -253,7 +255,7 @@ pub enum CloseReason {
 impl CloseReason {
     /// Whether a client should not try again: the same would happen.
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::Requested | Self::AuthFailed(_) | Self::RemoteHalt(_))
+        matches!(self, Self::Requested | Self::PingExit | Self::AuthFailed(_) | Self::RemoteHalt(_))
     }
 }
 
@@ -271,6 +273,7 @@ impl fmt::Display for CloseReason {
             Self::AuthFailed(reason) if reason.is_empty() => f.write_str("authentication failed"),
             Self::AuthFailed(reason) => write!(f, "authentication failed: {reason}"),
             Self::AuthTimeout => f.write_str("authentication was not decided in time"),
+            Self::PingExit => f.write_str("Inactivity timeout (--ping-exit), exiting"),
             Self::PingTimeout => f.write_str("Inactivity timeout (--ping-restart), restarting"),
             Self::RemoteExit => f.write_str("remote-exit"),
             Self::RemoteRestart(text) => write!(f, "server asked for a restart {text}"),

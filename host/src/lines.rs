@@ -226,6 +226,9 @@ fn closed(role: Role, name: &str, reason: &CloseReason) -> Vec<Line> {
             "SIGUSR1",
             "ping-restart",
         ),
+        CloseReason::PingExit => {
+            (Some(format!("[{name}] Inactivity timeout (--ping-exit), exiting")), "SIGTERM", "ping-exit")
+        }
         CloseReason::AuthFailed(_) | CloseReason::AuthTimeout => {
             (Some(reason.to_string()), "SIGTERM", "auth-failure")
         }

@@ -468,6 +468,10 @@ impl Client {
         let Some(session) = &mut self.session else { return Ok(()) };
         let peer = PeerId::SERVER;
         match event {
+            SessionEvent::Started { remote_id } => {
+                let session_id = *remote_id.as_bytes();
+                self.events.push(Event::SessionStarted { peer, path: *session.path(), session_id });
+            }
             SessionEvent::HandshakeCompleted { protocol, renegotiation } => {
                 for (depth, subject) in
                     session.certificate().iter().flat_map(|cert| cert.chain.iter().enumerate()).rev()

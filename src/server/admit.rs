@@ -83,6 +83,7 @@ impl Server {
             }
             SessionEvent::Message(text) => self.message(now, index, &text),
             SessionEvent::Failed(reason) => self.close(now, index, reason),
+            SessionEvent::Started { .. } => {} // told when the session was made
         }
     }
 

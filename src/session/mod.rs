@@ -53,6 +53,8 @@ pub(crate) struct Shared {
 /// What a session tells its owner, in order.
 #[derive(Debug)]
 pub(crate) enum SessionEvent {
+    /// Client: the server has answered our reset.
+    Started { remote_id: SessionId },
     /// TLS is established.
     HandshakeCompleted { protocol: TlsProtocol, renegotiation: bool },
     /// Server: the client's half of the key exchange, with what it says of itself.
@@ -300,6 +302,7 @@ impl Session {
                 && packet.remote_session_id.is_some() =>
             {
                 self.remote_id = Some(header.session_id);
+                self.events.push_back(SessionEvent::Started { remote_id: header.session_id });
                 Ok(())
             }
             None => Err(DropReason::WrongSession),

@@ -72,8 +72,8 @@ impl Session {
             let silent = self.shared.role == Role::Client && !self.is_heard();
             return self.fail(if silent { CloseReason::NoAnswer } else { CloseReason::HandshakeTimeout });
         }
-        if is_due(self.ping_timeout_at().map(|(at, _)| at)) {
-            return self.fail(CloseReason::PingTimeout);
+        if let Some((_, exit)) = self.ping_timeout_at().filter(|(at, _)| *at <= now) {
+            return self.fail(if exit { CloseReason::PingExit } else { CloseReason::PingTimeout });
         }
         if let Some(data) = self.data_mut() {
             data.expire(now);

@@ -57,6 +57,19 @@ fn a_server_that_shuts_down_tells_its_clients() {
 }
 
 #[test]
+fn a_client_with_ping_exit_does_not_come_back() {
+    let mut builder = WorldBuilder::new(43);
+    builder.client.session.ping_timeout =
+        Some(crate::config::PingTimeout { after: Duration::from_secs(30), exit: true });
+    let mut world = builder.build();
+    world.start();
+    assert!(world.run_until(Duration::from_secs(5), World::is_up));
+    world.quality.loss = 100;
+    world.run_for(Duration::from_secs(300));
+    assert_eq!(world.client_closings(0), [&CloseReason::PingExit], "{}", tail(&world.trace));
+}
+
+#[test]
 fn silence_ends_a_session_at_ping_restart() {
     let mut builder = WorldBuilder::new(42);
     builder.server.session.ping_timeout =
