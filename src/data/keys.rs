@@ -16,8 +16,8 @@ use super::key::{DataKey, RenegotiateReason};
 
 /// Keys by age.
 ///
-/// The newest sends once the peer has used it, or when its `use_by` has come, whichever is first; or at once if there
-/// is no other.
+/// The newest sends once the peer has used it, when its `use_by` has come, or when a newer one is installed, whichever
+/// is first; or at once if there is no other.
 #[derive(Debug, Default)]
 pub(crate) struct KeySlots {
     /// The oldest first. Boxed, for a key is large and most peers have one.
@@ -39,6 +39,9 @@ impl KeySlots {
 
     /// Adds a key. Older ones stay until they [`expire`](Self::expire), but for one of the same key id.
     pub(crate) fn install(&mut self, key: DataKey, use_by: Instant) {
+        // A negotiation begins when the one before is complete: what was the newest key until now, the peer has. It
+        // must send from now on, since the peer may soon need the slot of an older one.
+        self.sending = self.slots.len().saturating_sub(1);
         let same_id = self.slots.iter().position(|slot| slot.key.id() == key.id());
         if let Some(index) = same_id.or_else(|| self.slots.is_full().then_some(0)) {
             self.remove(index);

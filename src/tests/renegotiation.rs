@@ -8,9 +8,15 @@ use crate::sim::{World, WorldBuilder, numbered, tail};
 
 /// Sends numbered packets both ways for so long, and checks that all of them arrive.
 fn none_missing(world: &mut World, time: Duration) {
+    none_missing_while(world, time, |_, _| {});
+}
+
+/// The same; `each` is called with the number of every packet before it is sent.
+fn none_missing_while(world: &mut World, time: Duration, mut each: impl FnMut(&mut World, u32)) {
     let end = world.now + time;
     let mut sent = 0;
     while world.now < end {
+        each(world, sent);
         assert_eq!(world.send_from_client(0, &numbered(2, 1, sent)), Verdict::Transmit);
         assert_eq!(world.send_from_server(&numbered(1, 2, sent)), Verdict::Transmit);
         sent += 1;
@@ -41,6 +47,20 @@ fn keys_change_by_time_and_no_packet_is_lost() {
         assert!(rekeys(&world.server_events) >= 9, "{}", tail(&world.trace));
         assert_eq!(rekeys(&world.server_events), rekeys(&world.clients[0].events));
     }
+}
+
+#[test]
+fn keys_change_faster_than_they_come_into_use() {
+    let mut world = WorldBuilder::new(23).build();
+    world.start();
+    assert!(world.run_until(Duration::from_secs(5), World::is_up));
+    // Every half second, while a new key may wait for a minute until it sends.
+    none_missing_while(&mut world, Duration::from_secs(20), |world, number| {
+        if number % 10 == 0 {
+            world.clients[0].client.renegotiate(world.now);
+        }
+    });
+    assert!(rekeys(&world.server_events) >= 30, "{}", tail(&world.trace));
 }
 
 #[test]
