@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use adit::client::Client;
+use adit::Client;
 use adit::config::{IfconfigOther, NoFiles, Profile, Remote, RoleConfig};
 use adit::{CloseReason, Event, Instant, Path};
 

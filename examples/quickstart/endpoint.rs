@@ -4,8 +4,8 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, SystemTime};
 
-use adit::client::Client;
-use adit::server::Server;
+use adit::Client;
+use adit::Server;
 use adit::{Batch, Deadline, Event, Host, Instant, Port, UnixTime, Verdict};
 use ring::rand::{SecureRandom, SystemRandom};
 

@@ -13,6 +13,8 @@
 //!
 //! Whoever embeds adit reads `endpoint.rs` first: it is the loop around an engine.
 
+#![allow(unreachable_pub, reason = "the modules of a program")]
+
 mod client;
 mod endpoint;
 mod options;

@@ -10,7 +10,7 @@ adit quickstart: an OpenVPN tunnel in one process. Needs no root, no TUN device,
 
   quickstart [--mib N]
       makes certificates, starts a server and a client over UDP on this machine, fetches a page
-      through the tunnel, transfers N MiB each way (64), and prints what happened
+      through the tunnel, transfers N MiB each way (128), and prints what happened
 
   quickstart --serve [PORT] [--bind ADDRESS:PORT] [--remote HOST] [--profile FILE]
       serves the page at http://10.8.0.1/ to every OpenVPN client that joins with the profile
@@ -55,7 +55,7 @@ impl Options {
             None if bind.is_some() || remote.is_some() || profile.is_some() => {
                 Err("--bind, --remote and --profile go with --serve".into())
             }
-            None => Ok(Self::Demonstrate { bytes: mib.unwrap_or(64) << 20 }),
+            None => Ok(Self::Demonstrate { bytes: mib.unwrap_or(128) << 20 }),
             Some(port) => Ok(Self::Serve {
                 bind: bind.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
                 remote,

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
+use adit::Server;
 use adit::config::{NoFiles, Profile, RoleConfig};
-use adit::server::Server;
 use adit::{CloseReason, DropCounters, Event};
 
 use crate::endpoint::Endpoint;
