@@ -11,9 +11,11 @@ use adit::config::SessionConfig;
 use adit::crypto::KeyBlock;
 use adit::wire::{KeyId, WirePeerId};
 use adit::{
-    Batch, Cipher, DropReason, Framing, HEADROOM, Instant, LinkId, Packet, Path, PeerData, PeerId, Role,
-    Verdict,
+    Batch, Cipher, DropReason, Framing, HEADROOM, Instant, LinkId, Packet, Path, PeerData, PeerId, Port,
+    Role, Server, Verdict,
 };
+
+mod support;
 
 struct Counting;
 
@@ -158,6 +160,55 @@ fn packets_and_drops_cost_no_allocation() {
                     }
                 }
             }
+        }
+    }
+}
+
+/// The same through the whole engines: look-ups, the source check, counters and verdicts included.
+#[test]
+fn the_engines_allocate_nothing_for_a_data_packet() {
+    let pki = support::Pki::new();
+    for cipher in Cipher::DEFAULT_LIST {
+        let mut config = pki.server_config();
+        config.session.data_ciphers = vec![cipher];
+        let mut server = Server::new(config, support::host(), support::NOW).expect("a server");
+        let address = "192.0.2.1:4000".parse().expect("an address");
+        let mut client = support::connect(&mut server, pki.client_config(), address);
+        let path = Path::udp(LinkId(0), address);
+        let mut slab = vec![0; PACKETS * SLOT];
+        let mut packets = [Packet::default(); PACKETS];
+        for round in 0..3 {
+            fill(&mut slab, &mut packets);
+            let made = allocations(|| {
+                client.handle_tunnel_packets(
+                    NOW,
+                    Port::Host,
+                    &mut Batch::new(&mut slab, &mut packets, PACKETS),
+                );
+                expect(&packets, Verdict::Transmit, DropReason::None);
+                carry(&mut packets, path, 0);
+                server.handle_datagrams(NOW, &mut Batch::new(&mut slab, &mut packets, PACKETS));
+                expect(&packets, Verdict::Deliver, DropReason::None);
+                // Back, to the address that they came from.
+                for packet in &mut packets {
+                    let data = &mut slab[packet.range()];
+                    data.copy_within(12..16, 16);
+                    packet.verdict = Verdict::Pending;
+                }
+                server.handle_tunnel_packets(
+                    NOW,
+                    Port::Host,
+                    &mut Batch::new(&mut slab, &mut packets, PACKETS),
+                );
+                expect(&packets, Verdict::Transmit, DropReason::None);
+                carry(&mut packets, path, 0);
+                // One of them is damaged on the way.
+                slab[packets[3].range()][30] ^= 1;
+                client.handle_datagrams(NOW, &mut Batch::new(&mut slab, &mut packets, PACKETS));
+            });
+            assert_eq!(packets[3].reason, DropReason::DataAuthentication);
+            expect(&packets[4..], Verdict::Deliver, DropReason::None);
+            assert_eq!(made, 0, "{cipher}, round {round}");
         }
     }
 }
