@@ -9,6 +9,7 @@ extern crate std;
 
 mod algorithm;
 mod buffer;
+mod endpoint;
 mod error;
 mod event;
 mod host;
@@ -40,6 +41,7 @@ mod tests;
 pub use algorithm::{Cipher, Digest, Framing, Role};
 pub use buffer::PacketBuf;
 pub use client::Client;
+pub use endpoint::Endpoint;
 pub use error::{Error, UsageError};
 pub use event::{CloseReason, Event, RequestId};
 pub use host::{Entropy, Host};

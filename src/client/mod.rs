@@ -97,7 +97,7 @@ impl Client {
         let wrap = WrapKeys::new(Role::Client, &config.session.wrap, config.session.auth)?;
         let tls = TlsContext::new(Role::Client, &config.session.tls, host.crypto)?;
         let mut events = EventQueue::new(limits.events);
-        for warning in tls.warnings() {
+        for warning in tls.warnings().iter().chain(&tls.date_warnings(host.unix_time)) {
             events.notice(PeerId::NONE, warning.to_string());
         }
         let local_info = pull::local_info(&config).to_string().into();

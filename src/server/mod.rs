@@ -118,7 +118,7 @@ impl Server {
         let wrap = WrapKeys::new(Role::Server, &config.session.wrap, config.session.auth)?;
         let tls = TlsContext::new(Role::Server, &config.session.tls, host.crypto)?;
         let mut events = EventQueue::new(limits.events);
-        for warning in tls.warnings() {
+        for warning in tls.warnings().iter().chain(&tls.date_warnings(host.unix_time)) {
             events.notice(PeerId::NONE, warning.to_string());
         }
         let mut env = Environment::new(host.entropy, now, host.unix_time);
