@@ -5,7 +5,7 @@
 //! connection proves the address.
 
 use crate::buffer::PacketBuf;
-use crate::event::Event;
+use crate::event::{CloseReason, Event};
 use crate::packet::Outcome;
 use crate::path::{Path, Transport};
 use crate::reason::DropReason;
@@ -106,7 +106,7 @@ impl Server {
         cookie: Option<SessionId>,
     ) -> Result<Outcome, DropReason> {
         if let Some(index) = self.peers.superfluous_at(path) {
-            self.forget(index);
+            self.end(index, CloseReason::TakenOver, None);
         }
         let id = self.peers.vacant().ok_or(DropReason::TooManySessions)?;
         let remote = header.session_id;

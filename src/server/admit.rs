@@ -167,7 +167,7 @@ impl Server {
 
     /// Gives a client its addresses, keys and options.
     fn admit(&mut self, now: Instant, index: usize) -> Result<(), CloseReason> {
-        self.take_over(now, index);
+        self.take_over(index);
         let connected = self.peers.iter().filter(|(_, peer)| peer.is_connected()).count();
         if connected >= self.config.max_clients as usize {
             return Err(CloseReason::Limit("clients (max-clients)"));
@@ -219,7 +219,7 @@ impl Server {
 
     /// Ends the sessions that this one replaces: those of the same client, unless `duplicate-cn` lets it have
     /// several, and in any case one from the same address.
-    fn take_over(&mut self, now: Instant, index: usize) {
+    fn take_over(&mut self, index: usize) {
         let Some(peer) = self.peers.get(index) else { return };
         let (name, path) = (peer.identity.common_name.clone(), *peer.session.path());
         let replaced = self.peers.iter().find(|(other, peer)| {
@@ -227,7 +227,7 @@ impl Server {
             *other != index && peer.is_connected() && (same_name || peer.session.path().same_remote(&path))
         });
         if let Some((other, _)) = replaced {
-            self.end(now, other, CloseReason::TakenOver, None);
+            self.end(other, CloseReason::TakenOver, None);
         }
     }
 

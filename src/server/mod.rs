@@ -153,12 +153,12 @@ impl Server {
     }
 
     /// A TCP connection has ended.
-    pub fn link_closed(&mut self, now: Instant, link: LinkId) {
+    pub fn link_closed(&mut self, _now: Instant, link: LinkId) {
         self.links.remove(&link);
         let of_link: Vec<_> =
             self.peers.iter().filter(|(_, peer)| peer.session.path().link == link).map(|(i, _)| i).collect();
         for index in of_link {
-            self.end(now, index, CloseReason::LinkClosed, None);
+            self.end(index, CloseReason::LinkClosed, None);
         }
     }
 
@@ -187,9 +187,9 @@ impl Server {
                 Some(notice) if peer.is_connected() && peer.session.path().transport == Transport::Udp => {
                     peer.session.send_message(notice);
                     let until = now + SHUTDOWN_NOTICE;
-                    self.end(now, index, CloseReason::Requested, Some((until, false)));
+                    self.end(index, CloseReason::Requested, Some((until, false)));
                 }
-                _ => self.end(now, index, CloseReason::Requested, None),
+                _ => self.end(index, CloseReason::Requested, None),
             }
         }
     }
@@ -241,7 +241,7 @@ impl Server {
         if out.verdict == Verdict::Drop
             && let Some(what) = breaks_link(out.reason)
         {
-            self.break_link(now, link, what);
+            self.break_link(link, what);
         }
         used
     }
@@ -368,17 +368,21 @@ impl Server {
         if !peer.is_connected() {
             return Err(DropReason::NotConnected);
         }
+        let home = peer.session.path();
+        if !home.same_remote(path) && (home.transport, path.transport) != (Transport::Udp, Transport::Udp) {
+            return Err(DropReason::WrongAddress); // nobody floats from or to a TCP connection
+        }
         let id = peer.id;
         let data = peer.session.data_mut().ok_or(DropReason::Detached)?;
         let Opened { payload, floated } = data.open_one(now, buf, path)?;
         if floated {
-            self.float(now, index, path)?;
+            self.float(index, path)?;
         }
         self.check_usage(now, index);
         match payload {
             Payload::Packet => self.forward(now, id, buf),
             Payload::Special(Special::Exit) => {
-                self.end(now, index, CloseReason::RemoteExit, None);
+                self.end(index, CloseReason::RemoteExit, None);
                 Ok(Outcome::Consumed)
             }
             Payload::Special(Special::OccRequest) => {
@@ -438,13 +442,13 @@ impl Server {
 
     /// The client has moved to `path`, as an authentic and fresh packet shows. If another session has that address,
     /// it must be the same client's, and ends.
-    fn float(&mut self, now: Instant, index: usize, path: &Path) -> Result<(), DropReason> {
+    fn float(&mut self, index: usize, path: &Path) -> Result<(), DropReason> {
         let Some(peer) = self.peers.get(index) else { return Ok(()) };
         if let Some(other) = self.peers.connected_at(path).filter(|&other| other != index) {
             if self.peers.get(other).is_none_or(|other| other.identity != peer.identity) {
                 return Err(DropReason::WrongAddress);
             }
-            self.end(now, other, CloseReason::TakenOver, None);
+            self.end(other, CloseReason::TakenOver, None);
         }
         let Some(id) = self.peers.get(index).map(|peer| peer.id) else { return Ok(()) };
         self.peers.float(index, *path);
@@ -478,22 +482,22 @@ impl Server {
 
     /// Ends a session that failed; what it still has to send (an alert) goes out.
     fn close(&mut self, now: Instant, index: usize, reason: CloseReason) {
-        self.end(now, index, reason, Some((now + SCHEDULED_EXIT, true)));
+        self.end(index, reason, Some((now + SCHEDULED_EXIT, true)));
     }
 
     /// Ends a session after a last message, as soon as that is acknowledged.
     fn leave(&mut self, now: Instant, index: usize, reason: CloseReason) {
-        self.end(now, index, reason, Some((now + SCHEDULED_EXIT, false)));
+        self.end(index, reason, Some((now + SCHEDULED_EXIT, false)));
     }
 
     /// Ends a session whose client has left; it goes on to acknowledge, so that nothing of it begins a new one.
     fn leave_quietly(&mut self, now: Instant, index: usize, reason: CloseReason) {
-        self.end(now, index, reason, Some((now + SCHEDULED_EXIT, true)));
+        self.end(index, reason, Some((now + SCHEDULED_EXIT, true)));
     }
 
     /// Takes everything from a client and tells the host. `linger` says until when its session is kept to send and
     /// acknowledge, and whether for all that time.
-    fn end(&mut self, _now: Instant, index: usize, reason: CloseReason, linger: Option<(Instant, bool)>) {
+    fn end(&mut self, index: usize, reason: CloseReason, linger: Option<(Instant, bool)>) {
         let Some(peer) = self.peers.get_mut(index) else { return };
         if !matches!(peer.stage, Stage::Leaving { .. }) {
             let id = peer.id;
@@ -527,11 +531,11 @@ impl Server {
         }
     }
 
-    fn break_link(&mut self, now: Instant, link: LinkId, what: &'static str) {
+    fn break_link(&mut self, link: LinkId, what: &'static str) {
         let of_link: Vec<_> =
             self.peers.iter().filter(|(_, peer)| peer.session.path().link == link).map(|(i, _)| i).collect();
         for index in of_link {
-            self.end(now, index, CloseReason::LinkBroken(what), None);
+            self.end(index, CloseReason::LinkBroken(what), None);
         }
         if self.links.remove(&link).is_some() {
             self.events.push(Event::LinkClosed { link });

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::event::Event;
 use crate::sim::{World, WorldBuilder, numbered, tail};
-use crate::{DropReason, Verdict};
+use crate::{DropReason, LinkId, Packet, Path, Verdict};
 
 #[test]
 fn a_client_that_moved_is_followed_at_its_first_packet() {
@@ -33,4 +33,23 @@ fn a_replayed_packet_moves_nobody() {
     world.run_for(Duration::from_secs(1));
     assert!(!world.server_events.iter().any(|event| matches!(event, Event::Floated { .. })));
     assert_eq!(world.server.drops().get(DropReason::DataReplay), 1);
+}
+
+#[test]
+fn nobody_floats_onto_a_tcp_connection() {
+    let mut world = WorldBuilder::new(62).build();
+    world.start();
+    assert!(world.run_until(Duration::from_secs(5), World::is_up));
+    assert_eq!(world.send_from_client(0, &numbered(2, 1, 1)), Verdict::Transmit);
+    let copy = world.last_from_client().expect("a packet was sent");
+    let path = Path::tcp(LinkId(9), "203.0.113.9:999".parse().expect("an address"));
+    world.server.link_opened(world.now, path);
+    let mut framed = std::vec![0, copy.len() as u8];
+    framed.extend_from_slice(&copy);
+    let mut packet = Packet::default();
+    world.server.handle_stream(world.now, LinkId(9), &mut framed, &mut packet);
+    assert_eq!((packet.verdict, packet.reason), (Verdict::Drop, DropReason::WrongAddress));
+    // It was not taken for the first of its number: from the client itself it still arrives.
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.server_inbox.len(), 1);
 }
