@@ -14,6 +14,7 @@
 //! Whoever embeds adit reads `endpoint.rs` first: it is the loop around an engine.
 
 #![allow(unreachable_pub, reason = "the modules of a program")]
+#![allow(clippy::std_instead_of_core, reason = "a host stands on std as a whole")]
 
 mod client;
 mod endpoint;

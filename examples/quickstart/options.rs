@@ -1,6 +1,7 @@
 //! [`Options`]: the command line.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::str::FromStr;
 
 use crate::Result;
 
@@ -57,7 +58,7 @@ impl Options {
             }
             None => Ok(Self::Demonstrate { bytes: mib.unwrap_or(128) << 20 }),
             Some(port) => Ok(Self::Serve {
-                bind: bind.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+                bind: bind.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, port).into()),
                 remote,
                 profile: profile.unwrap_or_else(|| "quickstart.ovpn".into()),
             }),
@@ -69,6 +70,6 @@ fn argument(option: &str, word: Option<String>) -> Result<String> {
     word.ok_or_else(|| format!("{option} needs an argument; --help says which"))
 }
 
-fn number<T: core::str::FromStr>(option: &str, word: &str) -> Result<T> {
+fn number<T: FromStr>(option: &str, word: &str) -> Result<T> {
     word.parse().map_err(|_| format!("{option} {word}: this is not what --help asks for"))
 }

@@ -1,6 +1,7 @@
 //! The README's first command, and its next step: a stock OpenVPN joins the quickstart's server.
 
 #![allow(unreachable_pub, reason = "the lab is compiled into several test programs")]
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail by panicking")]
 
 mod lab;
 
