@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-use super::program::path;
+use super::program::{clock_says, path};
 use super::{lab_folder, run};
 
 const EASYRSA: &str = "/usr/share/easy-rsa/easyrsa";
@@ -19,14 +19,28 @@ pub enum Keys {
     Ec,
 }
 
+/// Whom a certificate is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// serverAuth
+    Server,
+    /// clientAuth
+    Client,
+}
+
 /// A CA with the certificates `server` (serverAuth) and `client1` (clientAuth), none with a subject alternative name,
 /// each certificate file with easy-rsa's text before the PEM block.
-pub struct Pki(PathBuf);
+pub struct Pki {
+    keys: Keys,
+    folder: PathBuf,
+}
+
+/// easy-rsa keeps its books in files.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 impl Pki {
     /// The PKI with these keys.
     pub fn easy_rsa(keys: Keys) -> Self {
-        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let name = match keys {
             Keys::Rsa => "pki-rsa",
@@ -37,25 +51,59 @@ impl Pki {
             let unfinished = lab_folder().join(format!("{name}-{}", std::process::id()));
             let _ = fs::remove_dir_all(&unfinished);
             fs::create_dir_all(lab_folder()).unwrap();
-            make(keys, &unfinished);
+            make(&Self { keys, folder: unfinished.clone() });
             fs::rename(&unfinished, &folder).unwrap();
         }
-        Self(folder)
+        Self { keys, folder }
+    }
+
+    /// A certificate and key for `name` beside those that are there, unless made by an earlier call.
+    pub fn issue(&self, purpose: Purpose, name: &str) {
+        self.issue_when(None, purpose, name);
+    }
+
+    /// As [`issue`](Self::issue), on a day when the clock says `when`; the certificate is valid for ten days.
+    pub fn issue_for_ten_days_of(&self, when: &str, purpose: Purpose, name: &str) {
+        self.issue_when(Some(when), purpose, name);
+    }
+
+    fn issue_when(&self, when: Option<&str>, purpose: Purpose, name: &str) {
+        let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.certificate(name).exists() {
+            let command = match purpose {
+                Purpose::Server => "build-server-full",
+                Purpose::Client => "build-client-full",
+            };
+            self.easy_rsa_command(when, &[command, name, "nopass"]);
+        }
+    }
+
+    /// Revokes the certificate of `name`; the CA's revocation list.
+    pub fn revoke(&self, name: &str) -> PathBuf {
+        let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        // easy-rsa moves the files of what it revokes.
+        let kept = [self.certificate(name), self.key(name)].map(|file| (fs::read(&file).unwrap(), file));
+        self.easy_rsa_command(None, &["revoke", name]);
+        self.easy_rsa_command(None, &["gen-crl"]);
+        for (content, file) in kept {
+            fs::write(file, content).unwrap();
+        }
+        self.folder.join("crl.pem")
     }
 
     /// The CA's certificate.
     pub fn ca(&self) -> PathBuf {
-        self.0.join("ca.crt")
+        self.folder.join("ca.crt")
     }
 
     /// The certificate of `name`.
     pub fn certificate(&self, name: &str) -> PathBuf {
-        self.0.join("issued").join(format!("{name}.crt"))
+        self.folder.join("issued").join(format!("{name}.crt"))
     }
 
     /// The private key of `name`.
     pub fn key(&self, name: &str) -> PathBuf {
-        self.0.join("private").join(format!("{name}.key"))
+        self.folder.join("private").join(format!("{name}.key"))
     }
 
     /// The three directives of one end.
@@ -63,13 +111,12 @@ impl Pki {
         let (ca, certificate, key) = (self.ca(), self.certificate(name), self.key(name));
         format!("ca {}\ncert {}\nkey {}\n", path(&ca), path(&certificate), path(&key))
     }
-}
 
-fn make(keys: Keys, folder: &Path) {
-    let easyrsa = |args: &[&str]| {
-        let mut command = Command::new(EASYRSA);
-        command.args(args).env("EASYRSA_PKI", folder).env("EASYRSA_BATCH", "1");
-        match keys {
+    fn easy_rsa_command(&self, when: Option<&str>, args: &[&str]) {
+        let mut command = Command::new("env");
+        command.args(when.map(clock_says).into_iter().flatten());
+        command.arg(EASYRSA).args(args).env("EASYRSA_PKI", &self.folder).env("EASYRSA_BATCH", "1");
+        match self.keys {
             Keys::Rsa => command.env("EASYRSA_ALGO", "rsa").env("EASYRSA_KEY_SIZE", "2048"),
             Keys::Ec => command
                 .env("EASYRSA_ALGO", "ec")
@@ -77,14 +124,20 @@ fn make(keys: Keys, folder: &Path) {
                 .env("EASYRSA_CA_EXPIRE", "364000")
                 .env("EASYRSA_CERT_EXPIRE", "363900"),
         };
-        let output =
-            command.output().unwrap_or_else(|error| panic!("{EASYRSA}: {error}; `./test` installs it"));
-        assert!(output.status.success(), "easyrsa {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    };
-    easyrsa(&["init-pki"]);
-    easyrsa(&["build-ca", "nopass"]);
-    easyrsa(&["build-server-full", "server", "nopass"]);
-    easyrsa(&["build-client-full", "client1", "nopass"]);
+        if when.is_some() {
+            command.env("EASYRSA_CERT_EXPIRE", "10");
+        }
+        let output = command.output().unwrap_or_else(|error| panic!("env: {error}"));
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "easyrsa {args:?} (`./test` installs it): {error}");
+    }
+}
+
+fn make(pki: &Pki) {
+    pki.easy_rsa_command(None, &["init-pki"]);
+    pki.easy_rsa_command(None, &["build-ca", "nopass"]);
+    pki.easy_rsa_command(None, &["build-server-full", "server", "nopass"]);
+    pki.easy_rsa_command(None, &["build-client-full", "client1", "nopass"]);
 }
 
 /// A fresh static key for `tls-auth` or `tls-crypt`, in `folder`.

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -21,13 +22,25 @@ pub struct Process {
 impl Process {
     /// Starts `program` inside `namespace`, in `folder`; what it prints goes to `name.log` there.
     pub fn start(namespace: &Namespace, folder: &Path, name: &str, program: &str, args: &[&str]) -> Self {
+        Self::spawn(namespace, folder, name, &[&[program], args].concat(), Stdio::null())
+    }
+
+    /// Starts `command`, a line for the shell, at a terminal of its own; [`enter`](Self::enter) types there.
+    pub fn start_at_terminal(namespace: &Namespace, folder: &Path, name: &str, command: &str) -> Self {
+        // Without this the program would outlive its terminal.
+        let command = format!("exec setpriv --pdeathsig KILL -- {command}");
+        let words = ["script", "--quiet", "--flush", "--return", "--command", &command, "/dev/null"];
+        Self::spawn(namespace, folder, name, &words, Stdio::piped())
+    }
+
+    fn spawn(namespace: &Namespace, folder: &Path, name: &str, words: &[&str], input: Stdio) -> Self {
         let log = folder.join(format!("{name}.log"));
         let output = File::create(&log).unwrap();
         let child = Command::new("ip")
-            .args(["netns", "exec", namespace.name(), "setpriv", "--pdeathsig", "KILL", "--", program])
-            .args(args)
+            .args(["netns", "exec", namespace.name(), "setpriv", "--pdeathsig", "KILL", "--"])
+            .args(words)
             .current_dir(folder)
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(output.try_clone().unwrap())
             .stderr(output)
             .spawn()
@@ -35,9 +48,21 @@ impl Process {
         Self { name: name.to_owned(), child, log }
     }
 
-    /// All that it has printed so far.
+    /// Its log is that file of its folder, and not what it prints.
+    pub fn logging_to(mut self, file: &str) -> Self {
+        self.log.set_file_name(file);
+        self
+    }
+
+    /// All that it has logged so far.
     pub fn log(&self) -> String {
-        String::from_utf8_lossy(&fs::read(&self.log).unwrap()).into_owned()
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// Types a line at its terminal.
+    pub fn enter(&mut self, line: &str) {
+        let input = self.child.stdin.as_mut().unwrap();
+        input.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
     /// How many lines of its log hold `text`.
