@@ -21,7 +21,7 @@ use lab::pki::{Keys, Pki, Purpose};
 use lab::process::Process;
 use lab::program::Program::{self, Adit, Stock};
 use lab::program::path;
-use lab::{Folder, PATIENCE, traffic};
+use lab::{Folder, PATIENCE, Turn, traffic};
 
 const PROFILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/aws/endpoint.ovpn");
 const HOST: &str = "cvpn-endpoint-0123456789abcdef0.prod.clientvpn.ap-northeast-1.amazonaws.com";
@@ -32,6 +32,7 @@ const UP: &str = "Initialization Sequence Completed";
 
 /// The endpoint: it runs, and its name resolves.
 struct Endpoint {
+    _turn: Turn,
     process: Process,
     names: NameServer,
     folder: Folder,
@@ -41,6 +42,7 @@ struct Endpoint {
 impl Endpoint {
     /// Starts it; `auth_script` decides on logins.
     fn start(case: &str, auth_script: &str) -> Self {
+        let turn = Turn::wait();
         let folder = Folder::new(case);
         let network = Network::new();
         let script = folder.write("verify", format!("#!/bin/sh\n{auth_script}\n"));
@@ -59,7 +61,7 @@ impl Endpoint {
         let mut process = Stock.start(&network.server, &folder, "server", &text);
         process.expect_line(UP, PATIENCE);
         let names = NameServer::start(&network, SERVER_IPV4.parse().unwrap());
-        Self { process, names, folder, network }
+        Self { _turn: turn, process, names, folder, network }
     }
 
     /// The profile, completed by the user: `auth-user-pass` with a file, if one is given.
@@ -90,8 +92,9 @@ impl Endpoint {
     /// The tunnel works, and only what is meant for it goes through it.
     fn check_tunnel(&mut self, client: &mut Process) {
         client.expect_line(UP, PATIENCE);
-        client.expect_line("[actmotech.local] Peer Connection Initiated with [AF_INET]192.0.2.1:443", PATIENCE);
-        self.process.expect_line("username/password authentication succeeded for username 'alice'", PATIENCE);
+        client
+            .expect_line("[actmotech.local] Peer Connection Initiated with [AF_INET]192.0.2.1:443", PATIENCE);
+        self.process.expect_line("Username/Password authentication succeeded for username 'alice'", PATIENCE);
         traffic::ping(&self.network.client, "10.100.0.1");
         let routes = self.network.client.run("ip", &["-4", "route"]);
         assert!(routes.contains("172.31.0.0/16 via 10.100.0.1 dev tun0"), "{routes}");

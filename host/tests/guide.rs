@@ -17,7 +17,7 @@ use rustix::process::Signal;
 use lab::network::{Network, SERVER_IPV4};
 use lab::pki::{Keys, Pki};
 use lab::program::Program::{self, Adit, Stock};
-use lab::{Folder, PATIENCE, traffic, wait_until};
+use lab::{Folder, PATIENCE, Turn, traffic, wait_until};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/guide-2016");
 const DEBIAN: &str = "/usr/share/doc/openvpn/examples";
@@ -245,6 +245,7 @@ impl Addresses {
 /// `status` for the third time, now every second: the last one counts, and its lines say who is there.
 #[test]
 fn the_status_file_lists_the_client() {
+    let _turn = Turn::wait();
     let case = Case { text: Text::Final, keys: From::EasyRsa, server: Adit, client: Stock };
     let folder = Folder::new("status");
     case.copy_keys(folder.path());
@@ -291,5 +292,6 @@ fn effective(text: &str, statement: &str) -> String {
 
 fn read(folder: &str, name: &str) -> String {
     let path = Path::new(folder).join(name);
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}; `./test` installs it", path.display()))
+    fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; `./test` installs it", path.display()))
 }

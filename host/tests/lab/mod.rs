@@ -121,12 +121,13 @@ pub fn run_cases<C: Sync>(cases: &[C], name: impl Fn(&C) -> String, run: impl Fn
 }
 
 /// The right to load the machine; two exist.
-struct Turn;
+pub struct Turn;
 
 static TURNS: (Mutex<usize>, Condvar) = (Mutex::new(2), Condvar::new());
 
 impl Turn {
-    fn wait() -> Self {
+    /// Waits until it is free.
+    pub fn wait() -> Self {
         let (left, freed) = &TURNS;
         let left = left.lock().unwrap_or_else(PoisonError::into_inner);
         *freed.wait_while(left, |left| *left == 0).unwrap_or_else(PoisonError::into_inner) -= 1;
