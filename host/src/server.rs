@@ -65,6 +65,13 @@ impl ServerRole {
         tunnel: Option<Tunnel>,
         node: &mut Node<Server>,
     ) -> Result<Self, String> {
+        if config.verify_user_pass {
+            return Err(
+                "verify-client-cert: clients without a certificate would have to log in, and this command \
+                        has no means yet to verify passwords: use 'require'"
+                    .into(),
+            );
+        }
         let mut role = Self {
             narrator: Narrator::new(EngineRole::Server),
             tunnel: None,

@@ -20,12 +20,9 @@ impl Finishing<'_> {
                 "'server' is missing: a server needs 'server NETWORK NETMASK' for its clients' addresses",
             );
         }
-        if self.draft.session.tls.verify_client_cert != VerifyClientCert::Require {
-            self.draft.error(
-                "verify-client-cert",
-                "clients without a certificate would have to log in, which a configuration cannot set up yet: use 'require'",
-            );
-        }
+        // Whom no certificate speaks for must log in.
+        self.draft.server.verify_user_pass =
+            self.draft.session.tls.verify_client_cert != VerifyClientCert::Require;
         self.server_socket();
         self.server_pings();
         self.server_exit_notify();

@@ -435,3 +435,11 @@ proptest! {
         let _ = Profile::parse("x", &text, &mut NoFiles);
     }
 }
+
+#[test]
+fn whom_no_certificate_speaks_for_must_log_in() {
+    for (argument, verifies) in [("require", false), ("optional", true), ("none", true)] {
+        let (config, _) = server(&server_with(&format!("verify-client-cert {argument}")));
+        assert_eq!(config.verify_user_pass, verifies, "{argument}");
+    }
+}
