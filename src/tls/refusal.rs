@@ -99,7 +99,12 @@ impl Suspects<'_> {
         let impostor = || {
             let same_name =
                 self.authorities.iter().any(|authority| authority.x509.subject == self.missing_issuer());
-            (matches!(error, E::InvalidSignatureForPublicKey) && same_name).then(|| {
+            // Another key, perhaps even of another kind.
+            let another_key = matches!(
+                error,
+                E::InvalidSignatureForPublicKey | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
+            );
+            (another_key && same_name).then(|| {
                 let (subject, issuer) = (&self.leaf.subject, self.missing_issuer());
                 TlsError::new(
                     TlsErrorKind::UnknownCa,

@@ -150,6 +150,9 @@ easyrsa=${EASYRSA:-/usr/share/easy-rsa/easyrsa}
 unset EASYRSA_REQ_CN
 "$easyrsa" build-client-full client1 nopass
 cp pki/ca.crt easyrsa-ca.crt
+# The CA of somebody who chose EC.
+openssl req -x509 -key p256.key -subj "/CN=Easy-RSA CA" -config ca.cnf -extensions authority -days 40000 \
+    -out easyrsa-ca-p256.crt
 cp pki/issued/client1.crt easyrsa-client.crt
 cp pki/private/client1.key easyrsa-client.key
 

@@ -103,6 +103,17 @@ fn unknown_authorities() {
     );
     assert_eq!(kind, TlsErrorKind::UnknownCa);
 
+    // The same with a key of another kind: every easy-rsa calls its CA so.
+    let client =
+        config(testdata!("ca.crt"), testdata!("easyrsa-client.crt"), testdata!("easyrsa-client.key"));
+    let server = TlsConfig { ca: Some(testdata!("easyrsa-ca-p256.crt")), ..server_config() };
+    let (ours, kind, _) = refused_by_server(&client, &server);
+    assert_eq!(
+        ours,
+        "the peer's certificate (CN=client1) is signed by another CA than ours, which has the same name: CN=Easy-RSA CA"
+    );
+    assert_eq!(kind, TlsErrorKind::UnknownCa);
+
     let (ours, ..) = refused_by_server(&client_with(testdata!("deep.crt")), &server_config());
     assert_eq!(
         ours,
