@@ -220,6 +220,10 @@ pub enum CloseReason {
     NoAnswer,
     /// The key negotiation did not end within `hand-window`.
     HandshakeTimeout,
+    /// The same, after the server had answered, but not in TLS.
+    NoTls,
+    /// The same, after the peer had seen our certificate. OpenVPN 2.6 logs why it refuses one, and says nothing to us.
+    FellSilent,
     /// TLS failed: our sentence about what went wrong.
     Tls(String),
     /// The two ends have no data cipher in common.
@@ -263,6 +267,12 @@ impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Requested => f.write_str("ended by this side"),
+            Self::NoTls => f.write_str(
+                "the server does not answer in TLS: it may accept none of our TLS versions, which its log would tell, or its larger packets get lost on the way (check your network connectivity)",
+            ),
+            Self::FellSilent => f.write_str(
+                "the TLS handshake stopped half-way: the peer may have refused our certificate, which its log would tell, or its larger packets get lost on the way (check your network connectivity)",
+            ),
             Self::Restart => f.write_str("restart requested by this side"),
             Self::NoAnswer => f.write_str(
                 "no answer from the server: the port may be blocked, the address wrong, or the control channel key another",

@@ -213,7 +213,7 @@ fn closed(role: Role, name: &str, reason: &CloseReason) -> Vec<Line> {
         CloseReason::Requested => (None, "SIGTERM", "exit"),
         CloseReason::RemoteExit => (None, "SIGTERM", "remote-exit"),
         CloseReason::NoAnswer => (Some(reason.to_string()), "SIGUSR1", "server_poll"),
-        CloseReason::HandshakeTimeout => {
+        CloseReason::HandshakeTimeout | CloseReason::NoTls | CloseReason::FellSilent => {
             let text = format!("TLS Error: {reason}");
             (Some(text), "SIGUSR1", "tls-error")
         }

@@ -63,8 +63,8 @@ enum State {
     Credentials(RequestId),
     /// The host was asked to open a link.
     Link,
-    /// The handshake runs.
-    Handshake,
+    /// The handshake runs, or at first waits for the server's answer.
+    Handshake { answer_by: Instant },
     /// The server was asked for options.
     Pull { until: Instant },
     /// Data flows.
@@ -164,7 +164,7 @@ impl Client {
         if !matches!(self.state, State::Link) {
             return Err(UsageError::WrongState.into());
         }
-        self.state = State::Handshake;
+        self.state = State::Handshake { answer_by: now + self.config.connect_timeout };
         self.settings = None;
         self.pull.reset();
         let login = Login { credentials: self.credentials.clone(), peer_info: Arc::clone(&self.local_info) };
@@ -284,6 +284,9 @@ impl Client {
         match &self.state {
             State::Paused { until } if *until <= now => self.start(now),
             State::Leaving { until, .. } if *until <= now => self.close(now, CloseReason::Requested),
+            State::Handshake { answer_by } if *answer_by <= now && !self.is_answered() => {
+                self.close(now, CloseReason::NoAnswer);
+            }
             State::Pull { until } if *until <= now => self.close(now, CloseReason::HandshakeTimeout),
             State::Pull { .. } => {
                 if let Some(session) = self.session.as_mut().filter(|_| self.pull.is_request_due(now)) {
@@ -339,7 +342,10 @@ impl Client {
                 let at = self.pull.next_request().map_or(*until, |at| at.min(*until));
                 Some(Deadline { at, reason: TimerKind::PushRequest })
             }
-            State::Idle | State::Credentials(_) | State::Link | State::Handshake | State::Up => None,
+            State::Handshake { answer_by } if !self.is_answered() => {
+                Some(Deadline { at: *answer_by, reason: TimerKind::ConnectTimeout })
+            }
+            State::Idle | State::Credentials(_) | State::Link | State::Handshake { .. } | State::Up => None,
         };
         let session = self.session.as_ref().and_then(|session| session.next_timeout());
         own.into_iter().chain(session).min()
@@ -368,6 +374,10 @@ impl Client {
     }
 
     // ---- private ----
+
+    fn is_answered(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.is_heard())
+    }
 
     fn request_link(&mut self) {
         self.state = State::Link;

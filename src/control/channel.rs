@@ -28,6 +28,8 @@ pub struct ControlChannel {
     started: bool,
     /// A packet of the peer has arrived.
     heard: bool,
+    /// So has something of its TLS.
+    tls_heard: bool,
 }
 
 /// What [`ControlChannel::poll_packet`] wants to be sent.
@@ -62,6 +64,7 @@ impl ControlChannel {
             expects_reset: reset.is_some(),
             started: reset.is_none(),
             heard: false,
+            tls_heard: false,
         }
     }
 
@@ -85,11 +88,12 @@ impl ControlChannel {
         while let Some(payload) = self.reliable.next_in_order() {
             if self.expects_reset {
                 self.expects_reset = false;
-            } else if !payload.is_empty()
-                && let Err(error) = self.tls.handle_bytes(&payload)
-            {
-                self.tls.poll_bytes(&mut self.outgoing); // the alert
-                return Ok(Err(error));
+            } else if !payload.is_empty() {
+                self.tls_heard = true;
+                if let Err(error) = self.tls.handle_bytes(&payload) {
+                    self.tls.poll_bytes(&mut self.outgoing); // the alert
+                    return Ok(Err(error));
+                }
             }
         }
         self.tls.poll_bytes(&mut self.outgoing);
@@ -150,6 +154,11 @@ impl ControlChannel {
     /// Whether the peer has answered at all.
     pub fn is_heard(&self) -> bool {
         self.heard
+    }
+
+    /// Whether the peer has sent anything of TLS.
+    pub fn is_tls_heard(&self) -> bool {
+        self.tls_heard
     }
 
     /// Whether everything that was written has been sent and acknowledged.

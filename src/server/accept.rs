@@ -4,10 +4,14 @@
 //! the client's address and session id by a keyed hash. Only who sends it back gets a session. Over TCP the
 //! connection proves the address.
 
+use alloc::format;
+use core::time::Duration;
+
 use crate::buffer::PacketBuf;
 use crate::event::{CloseReason, Event};
 use crate::packet::Outcome;
 use crate::path::{Path, Transport};
+use crate::peer::PeerId;
 use crate::reason::DropReason;
 use crate::session::Session;
 use crate::time::Instant;
@@ -34,7 +38,8 @@ impl Server {
             return Err(DropReason::UnknownPeer);
         }
         let stamp = self.shared.wrap.stamp(buf.payload());
-        let (header, inner) = self.shared.wrap.open_stateless(buf.payload_mut())?;
+        let opened = self.shared.wrap.open_stateless(buf.payload_mut());
+        let (header, inner) = opened.inspect_err(|_| self.notice_stranger(now, path))?;
         if header.key_id != KeyId::INITIAL || !header.session_id.is_defined() {
             return Err(DropReason::WrongKeyId);
         }
@@ -64,6 +69,18 @@ impl Server {
             (_, Opcode::ControlHardResetServerV2) => Err(DropReason::WrongRole),
             _ => Err(DropReason::UnknownPeer),
         }
+    }
+
+    /// A user who has the wrong key can only see this at the server, which must not answer; but nobody may flood its log.
+    fn notice_stranger(&mut self, now: Instant, path: &Path) {
+        const PAUSE: Duration = Duration::from_secs(10);
+        if self.shared.wrap.is_none() || now < self.next_stranger {
+            return;
+        }
+        self.next_stranger = now + PAUSE;
+        let wrap = if self.shared.wrap.is_tls_auth() { "tls-auth" } else { "tls-crypt" };
+        let text = format!("{wrap} unwrapping failed from {}: it has another key, or none", path.remote);
+        self.events.notice(PeerId::NONE, text);
     }
 
     /// Turns the packet into its answer, in its own memory.

@@ -62,6 +62,8 @@ pub struct Server {
     events: EventQueue,
     drops: DropCounters,
     requests: u64,
+    /// When a first packet that cannot be opened is worth a notice again.
+    next_stranger: Instant,
     /// No new sessions.
     shutting_down: bool,
 }
@@ -140,6 +142,7 @@ impl Server {
             events,
             drops: DropCounters::default(),
             requests: 0,
+            next_stranger: Instant::ZERO,
             shutting_down: false,
             config,
         })

@@ -69,8 +69,7 @@ impl Session {
     pub(crate) fn handle_timeout(&mut self, env: &mut Environment, now: Instant) {
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if is_due(self.hand_window_end()) {
-            let silent = self.shared.role == Role::Client && !self.is_heard();
-            return self.fail(if silent { CloseReason::NoAnswer } else { CloseReason::HandshakeTimeout });
+            return self.fail(self.why_too_late());
         }
         if let Some((_, exit)) = self.ping_timeout_at().filter(|(at, _)| *at <= now) {
             return self.fail(if exit { CloseReason::PingExit } else { CloseReason::PingTimeout });
@@ -86,6 +85,20 @@ impl Session {
     /// Whether the keys' use asks for a renegotiation; to be asked after packets went through the data state.
     pub(crate) fn wants_renegotiation(&self) -> bool {
         self.current.keys_made && self.data().is_some_and(|data| data.wants_renegotiation().is_some())
+    }
+
+    /// How far the negotiation got tells what may be wrong.
+    fn why_too_late(&self) -> CloseReason {
+        let channel = &self.current.channel;
+        match self.shared.role {
+            Role::Client if !self.is_heard() => CloseReason::NoAnswer,
+            Role::Client if !channel.is_tls_heard() => CloseReason::NoTls,
+            // At our end the handshake is done, so that our certificate is out.
+            Role::Client if channel.tls().peer_certificate().is_some() => CloseReason::FellSilent,
+            // The answer to a hello holds our certificate.
+            Role::Server if channel.is_tls_heard() => CloseReason::FellSilent,
+            Role::Client | Role::Server => CloseReason::HandshakeTimeout,
+        }
     }
 
     fn hand_window_end(&self) -> Option<Instant> {

@@ -179,3 +179,62 @@ fn a_login_waits_for_the_host_and_is_refused_at_its_deadline() {
         }
     }
 }
+
+#[test]
+fn a_client_without_a_certificate_logs_in_where_the_server_lets_it() {
+    use crate::config::{AuthUserPass, Credentials, VerifyClientCert};
+    use crate::server::AuthDecision;
+
+    for verify in [VerifyClientCert::None, VerifyClientCert::Optional] {
+        let mut builder = WorldBuilder::new(10);
+        builder.server.session.tls.verify_client_cert = verify;
+        builder.server.verify_user_pass = true;
+        builder.client.session.tls.cert = None;
+        builder.client.session.tls.key = None;
+        builder.client.auth_user_pass = AuthUserPass::Given(Credentials {
+            username: "joe".into(),
+            password: zeroize::Zeroizing::new("secret".into()),
+        });
+        let mut world = builder.build();
+        world.start();
+        world.run_for(Duration::from_secs(3));
+        let request = world.server_events.iter().find_map(|event| match event {
+            Event::AuthRequested { request, common_name: None, .. } => Some(*request),
+            _ => None,
+        });
+        let request = request.expect("a request");
+        world.server.reply_auth(world.now, request, AuthDecision::Accept).expect("a request that is open");
+        world.run_for(Duration::from_secs(2));
+        assert!(world.is_up(), "{verify:?}: {}", tail(&world.trace));
+    }
+}
+
+#[test]
+fn a_wrong_tls_crypt_key_is_said_at_the_server_but_not_every_time() {
+    use crate::config::WrapConfig;
+    use crate::sim::pki;
+
+    let mut builder = WorldBuilder::new(11);
+    builder.server.session.wrap = pki::tls_crypt();
+    builder.client.session.wrap = WrapConfig::None;
+    builder.client.connect_timeout = Duration::from_secs(20);
+    let mut world = builder.build();
+    world.start();
+    world.run_for(Duration::from_secs(9));
+    assert!(world.server.drops().total() > 1, "{}", tail(&world.trace));
+    let notices: std::vec::Vec<_> = world
+        .server_events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Notice { text, .. } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    let address = world.clients[0].address;
+    assert_eq!(
+        notices,
+        [std::format!("tls-crypt unwrapping failed from {address}: it has another key, or none")]
+    );
+    world.run_for(Duration::from_secs(20));
+    assert_eq!(world.client_closings(0), [&CloseReason::NoAnswer]);
+}
