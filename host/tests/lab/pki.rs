@@ -28,8 +28,8 @@ pub enum Purpose {
     Client,
 }
 
-/// A CA with the certificates `server` (serverAuth) and `client1` (clientAuth), none with a subject alternative name,
-/// each certificate file with easy-rsa's text before the PEM block.
+/// A CA with the certificates `server` (serverAuth) and `client1` (clientAuth), each file with easy-rsa's text before
+/// the PEM block.
 pub struct Pki {
     keys: Keys,
     folder: PathBuf,
@@ -43,8 +43,8 @@ impl Pki {
     pub fn easy_rsa(keys: Keys) -> Self {
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let name = match keys {
-            Keys::Rsa => "pki-rsa",
-            Keys::Ec => "pki-ec",
+            Keys::Rsa => "easy-rsa-rsa",
+            Keys::Ec => "easy-rsa-ec",
         };
         let folder = lab_folder().join(name);
         if !folder.exists() {
@@ -78,16 +78,24 @@ impl Pki {
         }
     }
 
-    /// Revokes the certificate of `name`; the CA's revocation list.
-    pub fn revoke(&self, name: &str) -> PathBuf {
+    /// A revoked certificate and its key for `name`, listed in [`revocation_list`](Self::revocation_list).
+    pub fn issue_revoked(&self, purpose: Purpose, name: &str) {
+        if self.certificate(name).exists() {
+            return;
+        }
+        self.issue(purpose, name);
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        // easy-rsa moves the files of what it revokes.
-        let kept = [self.certificate(name), self.key(name)].map(|file| (fs::read(&file).unwrap(), file));
+        // easy-rsa puts away what it revokes.
+        let files = [self.certificate(name), self.key(name)].map(|file| (fs::read(&file).unwrap(), file));
         self.easy_rsa_command(None, &["revoke", name]);
         self.easy_rsa_command(None, &["gen-crl"]);
-        for (content, file) in kept {
+        for (content, file) in files {
             fs::write(file, content).unwrap();
         }
+    }
+
+    /// The CA's revocation list; there once something has been revoked.
+    pub fn revocation_list(&self) -> PathBuf {
         self.folder.join("crl.pem")
     }
 
