@@ -173,7 +173,7 @@ fn a_challenge_is_refused_by_name() {
 /// Without an answer of the DNS the client says so, and goes on trying (`resolv-retry infinite`).
 #[test]
 fn a_name_that_does_not_resolve_is_said() {
-    let mut endpoint = Endpoint::start("aws name", PASSWORD);
+    let endpoint = Endpoint::start("aws name", PASSWORD);
     let text = endpoint.profile(Some(&endpoint.login_file()));
     let text = text.replace(HOST, "endpoint.invalid..");
     let mut client = Adit.start(&endpoint.network.client, &endpoint.folder, "client", &text);

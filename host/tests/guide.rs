@@ -115,7 +115,10 @@ impl Case {
 
         let Addresses { server: inner, client: ours, peer, .. } = self.addresses();
         let shown = network.client.run("ip", &["-4", "-oneline", "address", "show", "dev", "tun0"]);
-        let expected = peer.map_or(format!("inet {ours}/24"), |peer| format!("inet {ours} peer {peer}/32"));
+        let expected = match peer {
+            Some(peer) => format!("inet {ours} peer {peer}/32"),
+            None => format!("inet {ours}/24"),
+        };
         assert!(shown.contains(&expected), "{expected}: {shown}");
         traffic::ping(&network.client, inner);
         traffic::ping(&network.server, ours);
