@@ -94,16 +94,18 @@ impl<E: Engine> Endpoint<E> {
 
         // 4. What the engine itself has to send and to say, until there is nothing more.
         loop {
-            self.transmit(now);
+            self.transmit();
             let Some(event) = self.engine.poll_event() else { break };
             act(self, event);
         }
 
         // 5. Sleep, unless there may be more.
-        if moved { Ok(()) } else { self.wait(now).map_err(broken) }
+        if moved { Ok(()) } else { self.wait().map_err(broken) }
     }
 
-    fn transmit(&mut self, now: Instant) {
+    fn transmit(&mut self) {
+        // An event's answer may have been given since the turn began, and time must not run backwards.
+        let now = self.now();
         loop {
             self.leaving.clear();
             self.leaving.process(|batch| self.engine.poll_transmits(now, batch));
@@ -115,7 +117,8 @@ impl<E: Engine> Endpoint<E> {
     }
 
     /// Sleeps until a datagram comes or a timer is due.
-    fn wait(&mut self, now: Instant) -> io::Result<()> {
+    fn wait(&mut self) -> io::Result<()> {
+        let now = self.now();
         let engine = self.engine.next_timeout().map(|deadline| deadline.at.since(now));
         let timers = engine.into_iter().chain(self.stack.poll_delay(now));
         let time = timers.fold(IDLE, Duration::min);
