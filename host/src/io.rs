@@ -1,15 +1,14 @@
 //! [`Io`]: the sockets, the TUN device, and the memory that packets live in between them.
 //!
-//! Moves packets between the kernel and an [`Engine`], in batches. Knows nothing of what the engine's events mean.
+//! Moves packets between the kernel and an [`Endpoint`](adit::Endpoint), in batches. Knows nothing of what the engine's events mean.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use adit::{Batch, HEADROOM, Instant, LinkId, Packet, Path, TAILROOM, Verdict};
+use adit::{Batch, Endpoint, HEADROOM, Instant, LinkId, Packet, Path, Port, TAILROOM, Verdict};
 
-use crate::engine::Engine;
 use crate::log::{Log, Verb};
 use crate::poller::{Poller, Ready, Source};
 use crate::status::Traffic;
@@ -194,17 +193,17 @@ impl Io {
     // ---- packets ----
 
     /// Takes a batch from the TUN device to the engine.
-    pub(crate) fn read_tun(&mut self, engine: &mut impl Engine, now: Instant) -> io::Result<()> {
+    pub(crate) fn read_tun(&mut self, engine: &mut impl Endpoint, now: Instant) -> io::Result<()> {
         let Some(tun) = &mut self.tun else { return Ok(()) };
         let count = tun.read(self.mtu, &mut self.slab, &mut self.packets[..BATCH])?;
-        self.process(count, |batch| engine.handle_tunnel_packets(now, batch));
+        self.process(count, |batch| engine.handle_tunnel_packets(now, Port::Host, batch));
         Ok(())
     }
 
     /// Takes what is there from a link to the engine. Something that concerns the whole link is left to the caller.
     pub(crate) fn read_link(
         &mut self,
-        engine: &mut impl Engine,
+        engine: &mut impl Endpoint,
         now: Instant,
         id: LinkId,
         ready: Ready,
@@ -247,7 +246,7 @@ impl Io {
     }
 
     /// Sends all that the engine itself wants to send.
-    pub(crate) fn transmit_pending(&mut self, engine: &mut impl Engine, now: Instant) {
+    pub(crate) fn transmit_pending(&mut self, engine: &mut impl Endpoint, now: Instant) {
         loop {
             let mut batch = Batch::new(&mut self.slab, &mut self.packets, 0);
             engine.poll_transmits(now, &mut batch);
@@ -334,7 +333,7 @@ impl Io {
     }
 
     /// Reads from a TCP link and hands on packet by packet; whether the other end has closed it.
-    fn read_stream(&mut self, engine: &mut impl Engine, now: Instant, id: LinkId) -> bool {
+    fn read_stream(&mut self, engine: &mut impl Endpoint, now: Instant, id: LinkId) -> bool {
         let Some(Link::Tcp(connection)) = self.links.get_mut(&id) else { return false };
         let (len, closed) = connection.read(&mut self.stream);
         let mut start = 0;

@@ -10,7 +10,6 @@
 mod client;
 mod clock;
 mod device;
-mod engine;
 mod errors;
 mod file;
 mod io;

@@ -3,10 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use adit::{Event, Instant, LinkId};
+use adit::{Endpoint, Event, Instant, LinkId};
 
 use crate::clock::Clock;
-use crate::engine::Engine;
 use crate::io::{Io, LinkChange};
 use crate::poller::{Ready, Source};
 use crate::signals::{Request, Signals};
@@ -30,7 +29,7 @@ pub(crate) struct Node<E> {
 }
 
 /// What client and server do differently.
-pub(crate) trait Role<E: Engine> {
+pub(crate) trait Role<E: Endpoint> {
     fn handle_event(&mut self, node: &mut Node<E>, now: Instant, event: Event);
     fn handle_signal(&mut self, node: &mut Node<E>, now: Instant, name: &'static str, request: Request);
     /// A TCP link is there, could not be had, or has gone.
@@ -46,7 +45,7 @@ pub(crate) trait Role<E: Engine> {
 }
 
 /// Runs until the role says that it is over. An error is one of the system's: the poller or the TUN device broke.
-pub(crate) fn run<E: Engine>(
+pub(crate) fn run<E: Endpoint>(
     node: &mut Node<E>,
     role: &mut impl Role<E>,
     signals: &mut Signals,
@@ -74,7 +73,7 @@ pub(crate) fn run<E: Engine>(
 }
 
 /// Sends what the engine wants to send and acts on its events, until it has nothing more of either.
-fn settle<E: Engine>(node: &mut Node<E>, role: &mut impl Role<E>) {
+fn settle<E: Endpoint>(node: &mut Node<E>, role: &mut impl Role<E>) {
     let now = node.clock.now();
     loop {
         // What is to be sent goes first: an event may close the link.
@@ -84,13 +83,13 @@ fn settle<E: Engine>(node: &mut Node<E>, role: &mut impl Role<E>) {
     }
 }
 
-fn timeout<E: Engine>(node: &Node<E>, role: &impl Role<E>) -> Option<Duration> {
+fn timeout<E: Endpoint>(node: &Node<E>, role: &impl Role<E>) -> Option<Duration> {
     let engine = node.engine.next_timeout().map(|deadline| deadline.at);
     let at = engine.into_iter().chain(role.next_timeout()).min()?;
     Some(at.since(node.clock.now()))
 }
 
-fn handle_ready<E: Engine>(
+fn handle_ready<E: Endpoint>(
     node: &mut Node<E>,
     role: &mut impl Role<E>,
     signals: &mut Signals,
