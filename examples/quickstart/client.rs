@@ -7,7 +7,7 @@ use adit::Client;
 use adit::config::{IfconfigOther, NoFiles, Profile, Remote, RoleConfig};
 use adit::{CloseReason, Event, Instant, Path};
 
-use crate::endpoint::Endpoint;
+use crate::end::End;
 use crate::slots::LINK;
 use crate::web::{Answer, Exchange};
 use crate::{Result, parsed};
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A client and what it has found out.
 pub struct Guest {
-    pub end: Endpoint<Client>,
+    pub end: End<Client>,
     pub facts: Facts,
     remotes: Vec<Remote>,
 }
@@ -61,7 +61,7 @@ impl Guest {
         };
         let remotes = config.remotes.clone();
         let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let end = Endpoint::new(local, |host, now| Client::new(config, host, now))?;
+        let end = End::new(local, |host, now| Client::new(config, host, now))?;
         Ok(Self { end, facts: Facts::default(), remotes })
     }
 
@@ -157,7 +157,7 @@ impl Guest {
 }
 
 /// Does what an event asks for, and notes what it tells.
-fn act(end: &mut Endpoint<Client>, facts: &mut Facts, remotes: &[Remote], event: Event) {
+fn act(end: &mut End<Client>, facts: &mut Facts, remotes: &[Remote], event: Event) {
     let now = end.now();
     match event {
         Event::ConnectRequested { remote } => {

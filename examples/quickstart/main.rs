@@ -17,7 +17,7 @@
 #![allow(clippy::std_instead_of_core, reason = "a host stands on std as a whole")]
 
 mod client;
-mod endpoint;
+mod end;
 mod options;
 mod pki;
 mod server;

@@ -6,7 +6,7 @@ use rcgen::{
 };
 
 use crate::Result;
-use crate::endpoint::random;
+use crate::end::random;
 
 /// The server's common name.
 pub const SERVER: &str = "quickstart";

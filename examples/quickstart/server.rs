@@ -6,13 +6,13 @@ use adit::Server;
 use adit::config::{NoFiles, Profile, RoleConfig};
 use adit::{CloseReason, DropCounters, Event};
 
-use crate::endpoint::Endpoint;
+use crate::end::End;
 use crate::web::Website;
 use crate::{Result, parsed};
 
 /// A server and what is behind it.
 pub struct Host {
-    end: Endpoint<Server>,
+    end: End<Server>,
     website: Website,
 }
 
@@ -28,7 +28,7 @@ impl Host {
     pub fn new(profile: &str, local: SocketAddr) -> Result<Self> {
         let parsed = parsed(Profile::parse("server.conf", profile.as_bytes(), &mut NoFiles))?;
         let RoleConfig::Server(config) = parsed.role else { return Err("server.conf is no server's".into()) };
-        let mut end = Endpoint::new(local, |host, now| Server::new(config, host, now))?;
+        let mut end = End::new(local, |host, now| Server::new(config, host, now))?;
         if let Some(address) = end.engine.ipv4() {
             end.stack.set_address(address, 24);
         }

@@ -1,12 +1,10 @@
-//! [`Endpoint`]: an engine, its UDP socket, and the host behind it, in one loop. This is what an embedder writes.
+//! [`End`]: an engine, its UDP socket, and the host behind it, in one loop. This is what an embedder writes.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, SystemTime};
 
-use adit::Client;
-use adit::Server;
-use adit::{Batch, Deadline, Event, Host, Instant, Port, UnixTime, Verdict};
+use adit::{Endpoint, Event, Host, Instant, Port, UnixTime, Verdict};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::Result;
@@ -17,7 +15,7 @@ use crate::stack::Stack;
 const IDLE: Duration = Duration::from_secs(1);
 
 /// One end of the tunnel.
-pub struct Endpoint<E> {
+pub struct End<E> {
     pub engine: E,
     pub stack: Stack,
     /// Inner packets that went into the tunnel here.
@@ -30,7 +28,7 @@ pub struct Endpoint<E> {
     origin: std::time::Instant,
 }
 
-impl<E: Engine> Endpoint<E> {
+impl<E: Endpoint> End<E> {
     /// An end at the address `local`, whose engine is made by `make`.
     pub fn new(
         local: SocketAddr,
@@ -81,7 +79,7 @@ impl<E: Engine> Endpoint<E> {
             if self.leaving.len() == 0 {
                 break;
             }
-            self.leaving.process(|batch| self.engine.handle_tunnel_packets(now, batch));
+            self.leaving.process(|batch| self.engine.handle_tunnel_packets(now, Port::Host, batch));
             self.leaving.send(&self.socket);
             self.sealed += self.leaving.count(Verdict::Transmit);
             moved = true;
@@ -153,46 +151,3 @@ fn unix_time() -> UnixTime {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     UnixTime(since_1970.unwrap_or_default().as_secs())
 }
-
-/// What [`Client`] and [`Server`] have in common, as far as the loop needs it.
-pub trait Engine {
-    fn handle_datagrams(&mut self, now: Instant, batch: &mut Batch<'_>);
-    fn handle_tunnel_packets(&mut self, now: Instant, batch: &mut Batch<'_>);
-    fn handle_timeout(&mut self, now: Instant);
-    fn poll_transmits(&mut self, now: Instant, batch: &mut Batch<'_>);
-    fn poll_event(&mut self) -> Option<Event>;
-    fn next_timeout(&self) -> Option<Deadline>;
-}
-
-macro_rules! engine {
-    ($name:ident) => {
-        impl Engine for $name {
-            fn handle_datagrams(&mut self, now: Instant, batch: &mut Batch<'_>) {
-                self.handle_datagrams(now, batch);
-            }
-
-            fn handle_tunnel_packets(&mut self, now: Instant, batch: &mut Batch<'_>) {
-                self.handle_tunnel_packets(now, Port::Host, batch);
-            }
-
-            fn handle_timeout(&mut self, now: Instant) {
-                self.handle_timeout(now);
-            }
-
-            fn poll_transmits(&mut self, now: Instant, batch: &mut Batch<'_>) {
-                self.poll_transmits(now, batch);
-            }
-
-            fn poll_event(&mut self) -> Option<Event> {
-                self.poll_event()
-            }
-
-            fn next_timeout(&self) -> Option<Deadline> {
-                self.next_timeout()
-            }
-        }
-    };
-}
-
-engine!(Client);
-engine!(Server);
