@@ -28,6 +28,7 @@ use crate::session::{Login, Session, SessionEvent, Shared, breaks_link, take_pac
 use crate::time::{Deadline, Instant, TimerKind, UnixTime};
 use crate::tls::TlsContext;
 use crate::wire::opcode::parse_first_byte;
+use crate::wire::stream;
 use crate::wrap::WrapKeys;
 
 use pull::Pull;
@@ -260,7 +261,8 @@ impl Client {
             out.settle(Err(DropReason::UnknownPeer), &mut self.drops);
             return bytes.len();
         };
-        let used = take_packet(self, bytes, out, |client, buf| client.datagram(now, &path, buf));
+        let max = stream::max_packet(self.shared.config.tun_mtu);
+        let used = take_packet(self, max, bytes, out, |client, buf| client.datagram(now, &path, buf));
         if out.verdict == Verdict::Drop
             && let Some(what) = breaks_link(out.reason)
         {

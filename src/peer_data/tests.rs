@@ -120,7 +120,7 @@ proptest! {
                         let mut sealed = seal(&mut ours, &inner(len)).unwrap();
                         if transport == Transport::Tcp {
                             let prefix: Vec<u8> = sealed.drain(..2).collect();
-                            prop_assert_eq!(stream::parse_length(&prefix), Ok(Some(sealed.len())));
+                            prop_assert_eq!(stream::parse_length(&prefix, 2048), Ok(Some(sealed.len())));
                         }
                         prop_assert_eq!(sealed[0], if wire_peer_id.is_some() { 0x48 } else { 0x30 });
                         prop_assert_eq!(open(&mut theirs, &sealed), Ok(inner(len)), "{:?}", setup);

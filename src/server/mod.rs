@@ -35,6 +35,7 @@ use crate::time::{Deadline, Instant, UnixTime};
 use crate::tls::TlsContext;
 use crate::wire::ip::IpHeader;
 use crate::wire::opcode::parse_first_byte;
+use crate::wire::stream;
 use crate::wire::{ControlHeader, DataHeader, WirePeerId};
 use crate::wrap::{Cookie, InitialRateLimit, WrapKeys};
 
@@ -240,7 +241,8 @@ impl Server {
             out.settle(Err(DropReason::UnknownPeer), &mut self.drops);
             return bytes.len();
         };
-        let used = take_packet(self, bytes, out, |server, buf| server.datagram(now, &path, buf));
+        let max = stream::max_packet(self.shared.config.tun_mtu);
+        let used = take_packet(self, max, bytes, out, |server, buf| server.datagram(now, &path, buf));
         if out.verdict == Verdict::Drop
             && let Some(what) = breaks_link(out.reason)
         {

@@ -6,15 +6,18 @@ use crate::reason::{DropCounters, DropReason};
 use crate::wire::stream;
 
 /// Takes at most one packet off the front of `bytes`, hands it to `each`, and answers how many bytes it used; 0 if
-/// the packet is not yet whole. `out` describes it, with the bytes used as its slot. A drop is counted in `engine`.
+/// the packet is not yet whole. One of more than `max` bytes breaks the link.
+///
+/// `out` describes the packet, with the bytes used as its slot. A drop is counted in `engine`.
 pub(crate) fn take_packet<E: AsMut<DropCounters>>(
     engine: &mut E,
+    max: usize,
     bytes: &mut [u8],
     out: &mut Packet,
     each: impl FnOnce(&mut E, &mut PacketBuf<'_>) -> Result<Outcome, DropReason>,
 ) -> usize {
     *out = Packet { cookie: out.cookie, ..Packet::default() };
-    let (used, outcome) = match stream::parse_length(bytes) {
+    let (used, outcome) = match stream::parse_length(bytes, max) {
         Ok(Some(len)) => match bytes.get_mut(..stream::PREFIX + len) {
             Some(frame) => {
                 let end = frame.len();
