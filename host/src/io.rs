@@ -1,6 +1,6 @@
 //! [`Io`]: the sockets, the TUN device, and the memory that packets live in between them.
 //!
-//! Moves packets between the kernel and an [`Endpoint`](adit::Endpoint), in batches. Knows nothing of what the engine's events mean.
+//! Moves packets between the kernel and an [`Endpoint`], in batches. Knows nothing of what the engine's events mean.
 
 use std::collections::BTreeMap;
 use std::io;
