@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -15,10 +16,10 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Opens or creates the file, and leaves in it what it holds.
+    /// Opens the file, and leaves in it what it holds; or creates it, for its owner alone: it tells who is where.
     pub(crate) fn open(path: &str) -> io::Result<Self> {
         let path = PathBuf::from(path);
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
+        let file = private().create(true).truncate(false).open(&path)?;
         Ok(Self { path, file: Rc::new(RefCell::new(file)) })
     }
 
@@ -27,13 +28,14 @@ impl Output {
         &self.path
     }
 
-    /// Makes `text` the file's content: by a new file that takes its place, so that no reader sees half of it. Where
-    /// the directory may not be written, in place.
+    /// Makes `text` the file's content: by a new file that takes its place and permissions, so that no reader sees half
+    /// of it. Where the directory may not be written, in place.
     pub(crate) fn replace(&self, text: &str) -> io::Result<()> {
         let mut beside = self.path.clone().into_os_string();
         beside.push(".new");
-        match File::create(&beside) {
+        match private().create(true).truncate(true).open(&beside) {
             Ok(mut new) => {
+                new.set_permissions(self.file.borrow().metadata()?.permissions())?;
                 new.write_all(text.as_bytes())?;
                 fs::rename(&beside, &self.path)?;
                 *self.file.borrow_mut() = new;
@@ -50,9 +52,36 @@ impl Output {
     }
 }
 
+/// For writing; what is created is for its owner alone.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    options
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_new_file_is_private_and_an_opened_one_stays_open() {
+        let directory = std::env::temp_dir().join(format!("adit-file-mode-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("status");
+        let output = Output::open(path.to_str().unwrap()).unwrap();
+        output.replace("one").unwrap();
+        assert_eq!(mode(&path), 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        output.replace("two").unwrap();
+        assert_eq!(mode(&path), 0o644);
+        fs::remove_dir_all(&directory).unwrap();
+    }
 
     #[test]
     fn the_file_is_replaced_and_nothing_is_left_beside_it() {

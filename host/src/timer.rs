@@ -12,11 +12,11 @@ pub(crate) struct Every {
 }
 
 impl Every {
-    /// Every `interval` from `now` on; never without one.
+    /// Every `interval`, the first time at once; never without one.
     pub(crate) fn new(interval: Option<Duration>, now: Instant) -> Self {
         // A pause of zero would keep the loop spinning.
         let interval = interval.map(|interval| interval.max(Duration::from_secs(1)));
-        Self { interval, next: interval.map(|interval| now + interval) }
+        Self { interval, next: interval.map(|_| now) }
     }
 
     /// When it is due next.
@@ -41,6 +41,7 @@ mod tests {
     #[test]
     fn it_is_due_once_an_interval_however_late_it_is_asked() {
         let mut every = Every::new(Some(Duration::from_secs(10)), Instant::ZERO);
+        assert!(every.take(Instant::ZERO));
         assert!(!every.take(Instant::from_secs(9)));
         assert!(every.take(Instant::from_secs(35)));
         assert!(!every.take(Instant::from_secs(44)));

@@ -95,6 +95,9 @@ impl Case {
             server = server.logging_to("openvpn.log");
         }
         server.expect_line(UP, PATIENCE);
+        let status = server_folder.path().join("openvpn-status.log");
+        let written = || fs::read_to_string(&status).is_ok_and(|text| text.ends_with("END\n"));
+        assert!(wait_until(PATIENCE, written), "no status at the start");
         let mut client = self.client.start(&network.client, client_folder, "client", &self.client_text());
         client.expect_line(UP, PATIENCE);
         for line in [
