@@ -71,11 +71,13 @@ struct Reader<'a> {
     files: &'a mut dyn Files,
     /// How many `config`s enclose the present statement.
     depth: usize,
+    /// A `config` could not be read.
+    incomplete: bool,
 }
 
 impl<'a> Reader<'a> {
     fn new(files: &'a mut dyn Files) -> Self {
-        Self { draft: Draft::new(), files, depth: 0 }
+        Self { draft: Draft::new(), files, depth: 0, incomplete: false }
     }
 
     fn text(&mut self, name: &Arc<str>, text: &[u8]) {
@@ -174,10 +176,10 @@ impl<'a> Reader<'a> {
             );
         }
         let path = statement.get(1, |path| Ok(self.draft.path(path)))?;
-        let text = self
-            .files
-            .read(&path)
-            .map_err(|cause| statement.complain(1, format!("cannot read '{path}': {cause}")))?;
+        let text = self.files.read(&path).map_err(|cause| {
+            self.incomplete = true;
+            statement.complain(1, format!("cannot read '{path}': {cause}"))
+        })?;
         self.depth += 1;
         self.text(&path.into(), &text);
         self.depth -= 1;
@@ -185,6 +187,10 @@ impl<'a> Reader<'a> {
     }
 
     fn finish(self, name: &str) -> Parsed {
+        // What is missing may stand in the file that cannot be read.
+        if self.incomplete {
+            return Parsed { profile: None, diagnostics: self.draft.diagnostics };
+        }
         let (profile, diagnostics) = finish(self.draft, name, self.files);
         let usable = diagnostics.iter().all(|diagnostic| diagnostic.severity < Severity::Error);
         Parsed { profile: profile.filter(|_| usable), diagnostics }

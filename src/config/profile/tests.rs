@@ -379,8 +379,8 @@ fn command_lines() {
         "[CMD-LINE]:1:1: 'dev' is not an option: options begin with --"
     );
     assert_eq!(
-        messages(&args("missing.conf"))[0],
-        "[CMD-LINE]:1:1: config: cannot read 'missing.conf': No such file or directory"
+        messages(&args("missing.conf")),
+        ["[CMD-LINE]:1:1: config: cannot read 'missing.conf': No such file or directory"]
     );
 }
 
