@@ -72,6 +72,19 @@ fn cases() -> Vec<Case> {
             ]),
         },
         Case {
+            name: "an expired client over TLS 1.2",
+            server: SERVER,
+            client: End { certificate: "expired-client", more: "tls-version-max 1.2\n", ..CLIENT },
+            adit_serves: Some([
+                "TLS Error: TLS handshake failed: the peer's certificate (CN=expired-client) expired on 2020-01-11",
+                "SSL alert: certificate expired",
+            ]),
+            adit_connects: Some([
+                "VERIFY ERROR: depth=0, error=certificate has expired: CN=expired-client",
+                REFUSED_IN_SILENCE,
+            ]),
+        },
+        Case {
             name: "an expired server",
             server: End { certificate: "expired-server", ..SERVER },
             client: CLIENT,
@@ -348,4 +361,18 @@ fn what_cannot_be_read_is_said_at_once() {
             println!("{said}");
         }
     }
+}
+
+/// A password can be asked of clients only by what can verify it.
+#[test]
+fn a_server_that_could_let_nobody_in_does_not_start() {
+    let folder = Folder::new("login");
+    let own = Pki::easy_rsa(Keys::Ec).directives("server");
+    let text = format!("server 10.8.0.0 255.255.255.0\ndev null\nverify-client-cert none\n{own}");
+    let output = lab::run_unchecked(Adit.executable(), &[path(&folder.write("own.conf", text))]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    let sentence = "ERROR: verify-client-cert: clients without a certificate would have to log in, and this command has \
+                    no means yet to verify passwords: use 'require'";
+    assert!(said.contains(sentence), "{said}");
+    assert!(!output.status.success());
 }

@@ -26,10 +26,20 @@ pub struct ControlChannel {
     expects_reset: bool,
     /// Our reset is acknowledged: TLS may begin.
     started: bool,
+    progress: Progress,
+}
+
+/// How far the two ends have come with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Progress {
+    /// Nothing of the peer has arrived.
+    Silence,
     /// A packet of the peer has arrived.
-    heard: bool,
-    /// So has something of its TLS.
-    tls_heard: bool,
+    Heard,
+    /// So has some of its TLS.
+    Tls,
+    /// TLS had an answer to that: at either end it holds the certificate.
+    TlsAnswered,
 }
 
 /// What [`ControlChannel::poll_packet`] wants to be sent.
@@ -63,8 +73,7 @@ impl ControlChannel {
             outgoing,
             expects_reset: reset.is_some(),
             started: reset.is_none(),
-            heard: false,
-            tls_heard: false,
+            progress: Progress::Silence,
         }
     }
 
@@ -80,23 +89,27 @@ impl ControlChannel {
         if let Some(message_id) = packet.message_id {
             self.reliable.receive(message_id, packet.payload)?;
         }
-        if !self.heard {
+        if self.progress == Progress::Silence {
             // What was sent into the void goes out again now that there is somebody to hear it.
-            self.heard = true;
+            self.progress = Progress::Heard;
             self.reliable.schedule_all_now(now);
         }
         while let Some(payload) = self.reliable.next_in_order() {
             if self.expects_reset {
                 self.expects_reset = false;
             } else if !payload.is_empty() {
-                self.tls_heard = true;
+                self.progress = self.progress.max(Progress::Tls);
                 if let Err(error) = self.tls.handle_bytes(&payload) {
                     self.tls.poll_bytes(&mut self.outgoing); // the alert
                     return Ok(Err(error));
                 }
             }
         }
+        let before = self.outgoing.len();
         self.tls.poll_bytes(&mut self.outgoing);
+        if self.progress == Progress::Tls && self.outgoing.len() > before {
+            self.progress = Progress::TlsAnswered;
+        }
         Ok(Ok(()))
     }
 
@@ -151,14 +164,9 @@ impl ControlChannel {
         &*self.tls
     }
 
-    /// Whether the peer has answered at all.
-    pub fn is_heard(&self) -> bool {
-        self.heard
-    }
-
-    /// Whether the peer has sent anything of TLS.
-    pub fn is_tls_heard(&self) -> bool {
-        self.tls_heard
+    /// How far it has come.
+    pub fn progress(&self) -> Progress {
+        self.progress
     }
 
     /// Whether everything that was written has been sent and acknowledged.

@@ -6,5 +6,5 @@
 mod channel;
 mod reliable;
 
-pub use channel::{ControlChannel, ControlOutput};
+pub use channel::{ControlChannel, ControlOutput, Progress};
 pub use reliable::{Outgoing, Reliable};

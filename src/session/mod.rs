@@ -484,7 +484,7 @@ impl Session {
     }
 
     pub(crate) fn is_heard(&self) -> bool {
-        self.current.channel.is_heard() || self.is_renegotiating()
+        self.current.channel.progress() > crate::control::Progress::Silence || self.is_renegotiating()
     }
 
     // ---- private ----

@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::Session;
 use crate::algorithm::Role;
 use crate::config::{PingTimeout, SessionConfig};
+use crate::control::Progress;
 use crate::event::CloseReason;
 use crate::host::Environment;
 use crate::time::{Deadline, Instant, TimerKind};
@@ -89,15 +90,12 @@ impl Session {
 
     /// How far the negotiation got tells what may be wrong.
     fn why_too_late(&self) -> CloseReason {
-        let channel = &self.current.channel;
-        match self.shared.role {
-            Role::Client if !self.is_heard() => CloseReason::NoAnswer,
-            Role::Client if !channel.is_tls_heard() => CloseReason::NoTls,
-            // At our end the handshake is done, so that our certificate is out.
-            Role::Client if channel.tls().peer_certificate().is_some() => CloseReason::FellSilent,
-            // The answer to a hello holds our certificate.
-            Role::Server if channel.is_tls_heard() => CloseReason::FellSilent,
-            Role::Client | Role::Server => CloseReason::HandshakeTimeout,
+        let is_client = self.shared.role == Role::Client;
+        match self.current.channel.progress() {
+            Progress::Silence if is_client && !self.is_renegotiating() => CloseReason::NoAnswer,
+            Progress::Heard if is_client => CloseReason::NoTls,
+            Progress::TlsAnswered => CloseReason::FellSilent,
+            Progress::Silence | Progress::Heard | Progress::Tls => CloseReason::HandshakeTimeout,
         }
     }
 
