@@ -143,7 +143,7 @@ impl PeerData {
             if data.ping_due().is_none_or(|at| at > now) {
                 return Ok(None);
             }
-            data.seal_special(now, &PING, buf)?;
+            data.seal_ping(now, buf)?;
             Ok(Some(data.path))
         });
     }
@@ -238,6 +238,12 @@ impl PeerData {
         self.seal_payload(now, buf)?;
         self.traffic.inner_sent.count(inner_len);
         Ok(())
+    }
+
+    /// Fills `buf` with the keepalive, sealed. One that cannot be sealed is not due again at once.
+    pub(crate) fn seal_ping(&mut self, now: Instant, buf: &mut PacketBuf<'_>) -> Result<(), DropReason> {
+        self.note_sent(now);
+        self.seal_special(now, &PING, buf)
     }
 
     /// Fills `buf` with a keepalive or an OCC message, sealed.

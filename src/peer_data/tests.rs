@@ -495,6 +495,17 @@ mod batches {
     }
 
     #[test]
+    fn a_keepalive_that_cannot_be_sealed_is_not_due_again_at_once() {
+        let mut keyless =
+            PeerData::new(T0, PeerId::SERVER, Role::Client, path(Transport::Udp), &SessionConfig::default());
+        keyless.set_ping(Some(Duration::from_secs(10)));
+        let mut slab = Slab::of(Path::default(), &[inner(60), inner(60)]);
+        keyless.poll_transmits(after(10), &mut slab.batch());
+        assert_eq!(keyless.drops().total(), 1);
+        assert_eq!(keyless.ping_due(), Some(after(20)));
+    }
+
+    #[test]
     fn descriptors_that_cannot_be_worked_on_are_dropped() {
         let mut client = Setup::default().end(Role::Client);
         let mut slab = Slab::of(Path::default(), &[inner(60), inner(60), inner(60)]);

@@ -5,7 +5,7 @@ use crate::algorithm::Role;
 use crate::buffer::PacketBuf;
 use crate::config::SessionConfig;
 use crate::control::ControlOutput;
-use crate::data::{OCC_REPLY, PING};
+use crate::data::OCC_REPLY;
 use crate::host::Environment;
 use crate::path::{Path, Transport};
 use crate::reason::DropReason;
@@ -64,7 +64,7 @@ impl Session {
             return data.seal_special(now, &payload, buf).map(|()| true);
         }
         if data.ping_due().is_some_and(|at| at <= now) {
-            return data.seal_special(now, &PING, buf).map(|()| true);
+            return data.seal_ping(now, buf).map(|()| true);
         }
         Ok(false)
     }
