@@ -6,9 +6,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use zeroize::Zeroizing;
-
 use crate::algorithm::Cipher;
+use crate::config::Credentials;
 use crate::path::Path;
 use crate::peer::PeerId;
 
@@ -42,10 +41,8 @@ pub enum Event {
         peer: PeerId,
         /// The certificate's common name, if there is a certificate.
         common_name: Option<String>,
-        /// The user name as sent, unprintable characters replaced by `_`.
-        username: String,
-        /// The password.
-        password: Zeroizing<String>,
+        /// User name and password as sent; unprintable characters of the name are replaced by `_`.
+        credentials: Credentials,
     },
 
     // Told.

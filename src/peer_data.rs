@@ -19,7 +19,7 @@ use crate::peer::PeerId;
 use crate::reason::{DropCounters, DropReason};
 use crate::time::Instant;
 use crate::wire::ip::IpHeader;
-use crate::wire::{DataHeader, KeyId, WirePeerId, stream};
+use crate::wire::{DataHeader, KeyId, SessionId, WirePeerId, stream};
 
 /// The data channel of one peer.
 ///
@@ -27,6 +27,8 @@ use crate::wire::{DataHeader, KeyId, WirePeerId, stream};
 #[derive(Debug)]
 pub struct PeerData {
     peer: PeerId,
+    /// Our id of the session that it belongs to: a client's peer is the same one in every session.
+    session: SessionId,
     role: Role,
     path: Path,
     wire_peer_id: Option<WirePeerId>,
@@ -98,6 +100,7 @@ impl PeerData {
     pub fn new(now: Instant, peer: PeerId, role: Role, path: Path, config: &SessionConfig) -> Self {
         let mut out = Self {
             peer,
+            session: SessionId::default(),
             role,
             path,
             wire_peer_id: None,
@@ -139,13 +142,7 @@ impl PeerData {
     /// Fills the batch, all of whose descriptors are free slots, with the keepalive if it is due. For a worker; while
     /// the control engine has this state, that does it.
     pub fn poll_transmits(&mut self, now: Instant, batch: &mut Batch<'_>) {
-        batch.fill(self, |data, buf| {
-            if data.ping_due().is_none_or(|at| at > now) {
-                return Ok(None);
-            }
-            data.seal_ping(now, buf)?;
-            Ok(Some(data.path))
-        });
+        batch.fill(self, |data, buf| Ok(data.poll_ping(now, buf)?.then_some(data.path)));
     }
 
     /// Adds a key, cut from `block`. It is accepted at once; it sends when the peer has used it, at `use_by`, or if it
@@ -203,6 +200,14 @@ impl PeerData {
         self.ping = ping;
     }
 
+    pub(crate) fn set_session(&mut self, session: SessionId) {
+        self.session = session;
+    }
+
+    pub(crate) fn session(&self) -> SessionId {
+        self.session
+    }
+
     /// Notes that the control engine sent something to the peer.
     pub(crate) fn note_sent(&mut self, now: Instant) {
         self.last_sent = now;
@@ -240,10 +245,14 @@ impl PeerData {
         Ok(())
     }
 
-    /// Fills `buf` with the keepalive, sealed. One that cannot be sealed is not due again at once.
-    pub(crate) fn seal_ping(&mut self, now: Instant, buf: &mut PacketBuf<'_>) -> Result<(), DropReason> {
-        self.note_sent(now);
-        self.seal_special(now, &PING, buf)
+    /// Fills `buf` with the keepalive if it is due. One that cannot be sealed (a key at its end) is due again an
+    /// interval later all the same.
+    pub(crate) fn poll_ping(&mut self, now: Instant, buf: &mut PacketBuf<'_>) -> Result<bool, DropReason> {
+        if self.ping_due().is_none_or(|at| at > now) {
+            return Ok(false);
+        }
+        self.last_sent = now;
+        self.seal_special(now, &PING, buf).map(|()| true)
     }
 
     /// Fills `buf` with a keepalive or an OCC message, sealed.

@@ -229,18 +229,18 @@ impl Client {
         self.env.set_clock(now, unix);
     }
 
-    /// Hands out the data state, so that another thread can seal and open.
+    /// Hands out the data state, so that another thread can seal and open. There is one while data flows.
     pub fn detach(&mut self, _now: Instant, peer: PeerId) -> Option<Box<PeerData>> {
-        (peer == PeerId::SERVER).then_some(())?;
-        self.session.as_mut()?.detach()
+        self.session.as_mut().filter(|_| peer == PeerId::SERVER && matches!(self.state, State::Up))?.detach()
     }
 
-    /// Takes the data state back.
+    /// Takes a data state back, and brings it up to date. That of an earlier session is discarded.
     pub fn attach(&mut self, now: Instant, mut data: Box<PeerData>) {
         self.drops.merge(&data.take_drops());
         if let Some(session) = &mut self.session {
             session.attach(now, data);
         }
+        self.check_usage(now);
         self.drain(now);
     }
 
@@ -337,7 +337,9 @@ impl Client {
         let own = match &self.state {
             State::Paused { until } => Some(Deadline { at: *until, reason: TimerKind::ConnectRetry }),
             State::Leaving { until, notices } => {
-                let at = notices.as_ref().map_or(*until, |notices| notices.next.min(*until));
+                // While a worker has the data state, no notice can be sealed.
+                let notices = notices.as_ref().filter(|_| self.data().is_some());
+                let at = notices.map_or(*until, |notices| notices.next.min(*until));
                 Some(Deadline { at, reason: TimerKind::ScheduledExit })
             }
             State::Pull { until } => {
@@ -416,6 +418,10 @@ impl Client {
         buf: &mut PacketBuf<'_>,
     ) -> Result<Outcome, DropReason> {
         let session = self.session.as_mut().ok_or(DropReason::UnknownPeer)?;
+        let moved = !session.path().same_remote(path);
+        if moved && session.request_attach() {
+            self.events.push(Event::AttachRequested { peer: PeerId::SERVER });
+        }
         let data = session.data_mut().ok_or(DropReason::Detached)?;
         let Opened { payload, floated } = data.open_one(now, buf, path)?;
         if floated {
@@ -485,38 +491,24 @@ impl Client {
                 self.events.push(Event::SessionStarted { peer, path: *session.path(), session_id });
             }
             SessionEvent::HandshakeCompleted { protocol, renegotiation } => {
-                for (depth, subject) in
-                    session.certificate().iter().flat_map(|cert| cert.chain.iter().enumerate()).rev()
-                {
-                    let event =
-                        Event::CertificateVerified { peer, depth: depth as u32, subject: subject.clone() };
-                    self.events.push(event);
-                }
-                self.events.push(Event::HandshakeCompleted {
-                    peer,
-                    tls_version: protocol.version,
-                    cipher_suite: protocol.cipher_suite,
-                    renegotiation,
-                });
+                session.tell_handshake(peer, protocol, renegotiation, &mut self.events);
             }
             SessionEvent::Active { renegotiation: false } => {
                 let common_name = session.certificate().and_then(|cert| cert.common_name.clone());
                 self.events.push(Event::PeerAuthenticated { peer, common_name, path: *session.path() });
-                if self.config.pull {
+                if !self.config.pull {
+                    self.configure(now, TunnelSettings::default())?;
+                } else if let Some(options) = self.pull.take_early() {
+                    self.pushed(now, &options)?;
+                } else {
                     self.pull.begin(now);
                     session.send_message("PUSH_REQUEST");
                     self.state = State::Pull { until: now + self.config.session.hand_window };
-                } else {
-                    self.configure(now, TunnelSettings::default())?;
                 }
             }
             SessionEvent::Active { renegotiation: true } => {
                 if let Some(negotiated) = session.negotiated().copied() {
-                    let key_id = session.make_keys(now, negotiated)?.get();
-                    if session.wants_attach() {
-                        self.events.push(Event::AttachRequested { peer });
-                    }
-                    self.events.push(Event::Rekeyed { peer, key_id });
+                    session.rekey(now, peer, negotiated, &mut self.events)?;
                 }
             }
             SessionEvent::Message(text) => return self.message(now, &text),
@@ -529,6 +521,9 @@ impl Client {
     /// Ends the session. A client tries again after a pause, unless the reason is final.
     fn close(&mut self, now: Instant, reason: CloseReason) {
         let was_up = matches!(self.state, State::Up | State::Leaving { .. });
+        // Who leaves does not come back, whatever ends the session before its notice is through.
+        let reason =
+            if matches!(self.state, State::Leaving { .. }) { CloseReason::Requested } else { reason };
         if let Some(session) = self.session.take() {
             if session.path().transport == Transport::Tcp {
                 self.events.push(Event::LinkClosed { link: session.path().link });
@@ -542,6 +537,16 @@ impl Client {
             State::Paused { until: now + self.remotes.after_failure(was_up) }
         };
         self.events.push(Event::Closed { peer: PeerId::SERVER, reason });
+    }
+}
+
+#[cfg(test)]
+impl Client {
+    /// Says anything to the server, as a hostile client may.
+    pub(crate) fn say(&mut self, text: &str) {
+        if let Some(session) = &mut self.session {
+            session.send_message(text);
+        }
     }
 }
 

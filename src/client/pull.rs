@@ -32,15 +32,21 @@ pub(super) struct Pull {
     assembler: PushReplyAssembler,
     limit: usize,
     next_request: Option<Instant>,
+    /// Options that came before our own half of the key exchange was acknowledged.
+    early: Option<Vec<String>>,
 }
 
 impl Pull {
     pub(super) fn new(limit: usize) -> Self {
-        Self { assembler: PushReplyAssembler::new(limit), limit, next_request: None }
+        Self { assembler: PushReplyAssembler::new(limit), limit, next_request: None, early: None }
     }
 
     pub(super) fn reset(&mut self) {
         *self = Self::new(self.limit);
+    }
+
+    pub(super) fn take_early(&mut self) -> Option<Vec<String>> {
+        self.early.take()
     }
 
     /// The first request has been sent.
@@ -113,6 +119,10 @@ impl Client {
                     Some(options) if matches!(self.state, State::Pull { .. }) => {
                         self.pushed(now, &options)?
                     }
+                    // A server may push unasked, and then does not answer a request for a while.
+                    Some(options) if matches!(self.state, State::Handshake { .. }) => {
+                        self.pull.early = Some(options);
+                    }
                     // Later ones, as after a renegotiation, only renew the token.
                     Some(options) => self.renew_token(&options),
                     None => {}
@@ -152,7 +162,7 @@ impl Client {
         }
     }
 
-    fn pushed(&mut self, now: Instant, options: &[String]) -> Result<(), CloseReason> {
+    pub(super) fn pushed(&mut self, now: Instant, options: &[String]) -> Result<(), CloseReason> {
         let base = PushBase { tun_mtu_max: MAX_PUSHED_MTU, ..PushBase::default() };
         let (settings, notices) = TunnelSettings::parse(options, &base).map_err(CloseReason::BadPush)?;
         for notice in notices {

@@ -35,7 +35,7 @@ struct Slot {
 
 impl KeySlots {
     /// How many keys live at a time; another one takes the place of the oldest.
-    const MAX: usize = 4;
+    pub(crate) const MAX: usize = 4;
 
     /// Adds a key. Older ones stay until they [`expire`](Self::expire), but for one of the same key id.
     pub(crate) fn install(&mut self, key: DataKey, use_by: Instant) {

@@ -34,7 +34,7 @@ impl Server {
         if self.shutting_down {
             return Err(DropReason::ShuttingDown);
         }
-        if path.transport == Transport::Tcp && !self.links.contains_key(&path.link) {
+        if path.transport == Transport::Tcp && self.links.path(path.link).is_none() {
             return Err(DropReason::UnknownPeer);
         }
         let stamp = self.shared.wrap.stamp(buf.payload());
@@ -131,6 +131,7 @@ impl Server {
             .map_err(|_| DropReason::TooManySessions)?;
         session.handle_opened(&mut self.env, now, stamp, header, inner)?;
         self.peers.insert(id, session);
+        self.links.session_began(path.link);
         self.events.push(Event::SessionStarted { peer: id, path: *path, session_id: *remote.as_bytes() });
         self.drain(now, id.index());
         Ok(Outcome::Consumed)

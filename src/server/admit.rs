@@ -5,9 +5,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use super::peers::{Identity, Stage};
+use super::peers::{Identity, Peer, Stage};
 use super::settings::{Assignment, push_list};
 use super::{AuthDecision, Server};
+use crate::config::Credentials;
 use crate::error::{Error, UsageError};
 use crate::event::{CloseReason, Event, RequestId};
 use crate::session::{ClientHello, Negotiated, SessionEvent, choose_cipher};
@@ -59,22 +60,7 @@ impl Server {
         let id = peer.id;
         match event {
             SessionEvent::HandshakeCompleted { protocol, renegotiation } => {
-                for (depth, subject) in
-                    peer.session.certificate().iter().flat_map(|cert| cert.chain.iter().enumerate()).rev()
-                {
-                    let event = Event::CertificateVerified {
-                        peer: id,
-                        depth: depth as u32,
-                        subject: subject.clone(),
-                    };
-                    self.events.push(event);
-                }
-                self.events.push(Event::HandshakeCompleted {
-                    peer: id,
-                    tls_version: protocol.version,
-                    cipher_suite: protocol.cipher_suite,
-                    renegotiation,
-                });
+                peer.session.tell_handshake(id, protocol, renegotiation, &mut self.events);
             }
             SessionEvent::ClientHello(hello) => self.hello(now, index, hello),
             SessionEvent::Active { .. } => {
@@ -88,11 +74,16 @@ impl Server {
     }
 
     /// The client's half of the key exchange: fixes who it is, and asks the host if there is a login to verify.
-    fn hello(&mut self, now: Instant, index: usize, hello: Box<ClientHello>) {
+    fn hello(&mut self, now: Instant, index: usize, mut hello: Box<ClientHello>) {
         let Some(peer) = self.peers.get_mut(index) else { return };
         let id = peer.id;
         let certificate = peer.session.certificate();
-        let username = hello.credentials.as_ref().map(|credentials| printable(&credentials.username));
+        // Taken out: a password stays no longer than it takes to ask about it.
+        let credentials = hello.credentials.take().map(|Credentials { username, password }| Credentials {
+            username: printable(&username),
+            password,
+        });
+        let username = credentials.as_ref().map(|credentials| credentials.username.clone());
         let mut identity = Identity {
             common_name: certificate.and_then(|certificate| certificate.common_name.clone()),
             username: username.clone(),
@@ -116,7 +107,7 @@ impl Server {
         peer.identity = identity;
         peer.auth = AuthState::Granted;
         if self.config.verify_user_pass {
-            let Some(credentials) = &hello.credentials else {
+            let Some(credentials) = credentials else {
                 return self.refuse(
                     now,
                     index,
@@ -126,15 +117,11 @@ impl Server {
             self.requests += 1;
             let request = RequestId(self.requests);
             peer.auth = AuthState::Pending { request, until: now + self.shared.config.hand_window };
-            self.events.push(Event::AuthRequested {
-                request,
-                peer: id,
-                common_name,
-                username: username.unwrap_or_default(),
-                password: credentials.password.clone(),
-            });
+            self.events.push(Event::AuthRequested { request, peer: id, common_name, credentials });
         }
-        peer.hello = Some(hello);
+        if !peer.is_connected() {
+            peer.hello = Some(hello);
+        }
     }
 
     /// Goes on once both the key exchange is delivered and the peer is authenticated.
@@ -145,7 +132,9 @@ impl Server {
         }
         let result = match (peer.stage, peer.session.negotiated().copied()) {
             (Stage::Handshake, _) => self.admit(now, index),
-            (Stage::Connected, Some(negotiated)) => self.rekey(now, index, negotiated),
+            (Stage::Connected, Some(negotiated)) => {
+                peer.session.rekey(now, peer.id, negotiated, &mut self.events)
+            }
             _ => Ok(()),
         };
         match result {
@@ -153,16 +142,6 @@ impl Server {
             Err(reason @ CloseReason::Tls(_)) => self.close(now, index, reason),
             Err(reason) => self.refuse(now, index, reason),
         }
-    }
-
-    fn rekey(&mut self, now: Instant, index: usize, negotiated: Negotiated) -> Result<(), CloseReason> {
-        let Some(peer) = self.peers.get_mut(index) else { return Ok(()) };
-        let key_id = peer.session.make_keys(now, negotiated)?.get();
-        if peer.session.wants_attach() {
-            self.events.push(Event::AttachRequested { peer: peer.id });
-        }
-        self.events.push(Event::Rekeyed { peer: peer.id, key_id });
-        Ok(())
     }
 
     /// Gives a client its addresses, keys and options.
@@ -222,11 +201,12 @@ impl Server {
     fn take_over(&mut self, index: usize) {
         let Some(peer) = self.peers.get(index) else { return };
         let (name, path) = (peer.identity.common_name.clone(), *peer.session.path());
-        let replaced = self.peers.iter().find(|(other, peer)| {
+        let is_replaced = |(other, peer): &(usize, &Peer)| {
             let same_name = name.is_some() && peer.identity.common_name == name && !self.config.duplicate_cn;
             *other != index && peer.is_connected() && (same_name || peer.session.path().same_remote(&path))
-        });
-        if let Some((other, _)) = replaced {
+        };
+        let replaced: Vec<_> = self.peers.iter().filter(is_replaced).map(|(other, _)| other).collect();
+        for other in replaced {
             self.end(other, CloseReason::TakenOver, None);
         }
     }
@@ -257,7 +237,7 @@ impl Server {
                     self.push_reply(now, index);
                 }
             }
-            ControlMessage::Exit => self.leave_quietly(now, index, CloseReason::RemoteExit),
+            ControlMessage::Exit => self.close(now, index, CloseReason::RemoteExit),
             _ => self.events.notice(id, "an unknown control message of the client was ignored"),
         }
     }
@@ -274,11 +254,7 @@ impl Server {
     /// Whose authentication the host has not answered in time.
     pub(super) fn check_auth_deadline(&mut self, now: Instant, index: usize) {
         let late = |auth: &AuthState| matches!(auth, AuthState::Pending { until, .. } if *until <= now);
-        if self
-            .peers
-            .get(index)
-            .is_some_and(|peer| late(&peer.auth) && !matches!(peer.stage, Stage::Leaving { .. }))
-        {
+        if self.peers.get(index).is_some_and(|peer| late(&peer.auth)) {
             self.refuse(now, index, CloseReason::AuthTimeout);
         }
     }

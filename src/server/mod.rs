@@ -5,6 +5,7 @@
 
 mod accept;
 mod admit;
+mod links;
 mod peers;
 mod pool;
 mod settings;
@@ -39,6 +40,8 @@ use crate::wire::stream;
 use crate::wire::{ControlHeader, DataHeader, WirePeerId};
 use crate::wrap::{Cookie, InitialRateLimit, WrapKeys};
 
+use admit::AuthState;
+use links::Links;
 use peers::{Peers, Stage};
 use pool::Pool;
 
@@ -54,8 +57,7 @@ pub struct Server {
     env: Environment,
     cookie: Cookie,
     initial_rate: InitialRateLimit,
-    /// TCP connections, each with the session that it carries.
-    links: BTreeMap<LinkId, Path>,
+    links: Links,
     peers: Peers,
     pool: Pool,
     /// Whose an inner address is.
@@ -136,7 +138,7 @@ impl Server {
             cookie: Cookie::new(env.random()),
             initial_rate: InitialRateLimit::new(config.connect_freq_initial),
             env,
-            links: BTreeMap::new(),
+            links: Links::new(limits.sessions),
             peers: Peers::new(limits.sessions),
             pool: Pool::new(&config),
             routes: BTreeMap::new(),
@@ -151,14 +153,17 @@ impl Server {
 
     // ---- commands ----
 
-    /// A TCP connection was accepted; `path.link` names it from now on.
-    pub fn link_opened(&mut self, _now: Instant, path: Path) {
-        self.links.insert(path.link, path);
+    /// A TCP connection was accepted; `path.link` names it from now on. [`Event::LinkClosed`] follows if no session
+    /// begins on it within `hand-window`, and at once if there are as many connections as [`Limits::sessions`].
+    pub fn link_opened(&mut self, now: Instant, path: Path) {
+        if !self.links.insert(path, now + self.shared.config.hand_window) {
+            self.events.push(Event::LinkClosed { link: path.link });
+        }
     }
 
     /// A TCP connection has ended.
     pub fn link_closed(&mut self, _now: Instant, link: LinkId) {
-        self.links.remove(&link);
+        self.links.remove(link);
         let of_link: Vec<_> =
             self.peers.iter().filter(|(_, peer)| peer.session.path().link == link).map(|(i, _)| i).collect();
         for index in of_link {
@@ -223,6 +228,7 @@ impl Server {
         let id = data.peer();
         if let Some(peer) = self.peers.by_id(id) {
             peer.session.attach(now, data);
+            self.check_usage(now, id.index());
             self.drain(now, id.index());
         }
     }
@@ -237,7 +243,7 @@ impl Server {
     /// Bytes from a TCP link. Takes at most one packet off their front and answers how many bytes it used; `out`
     /// says what became of the packet, its offsets counted from `bytes`. 0 means that the packet is not yet whole.
     pub fn handle_stream(&mut self, now: Instant, link: LinkId, bytes: &mut [u8], out: &mut Packet) -> usize {
-        let Some(path) = self.links.get(&link).copied() else {
+        let Some(path) = self.links.path(link) else {
             out.settle(Err(DropReason::UnknownPeer), &mut self.drops);
             return bytes.len();
         };
@@ -258,6 +264,9 @@ impl Server {
 
     /// Time has passed: call it at [`next_timeout`](Self::next_timeout), or at any time.
     pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(link) = self.links.pop_due(now) {
+            self.events.push(Event::LinkClosed { link });
+        }
         for index in self.peers.due(now) {
             if let Some(peer) = self.peers.get_mut(index) {
                 peer.session.handle_timeout(&mut self.env, now);
@@ -291,7 +300,7 @@ impl Server {
 
     /// When [`handle_timeout`](Self::handle_timeout) must be called, and why.
     pub fn next_timeout(&self) -> Option<Deadline> {
-        self.peers.next_timeout()
+        self.peers.next_timeout().into_iter().chain(self.links.next_timeout()).min()
     }
 
     // ---- getters ----
@@ -373,11 +382,15 @@ impl Server {
         if !peer.is_connected() {
             return Err(DropReason::NotConnected);
         }
-        let home = peer.session.path();
+        let home = *peer.session.path();
         if !home.same_remote(path) && (home.transport, path.transport) != (Transport::Udp, Transport::Udp) {
             return Err(DropReason::WrongAddress); // nobody floats from or to a TCP connection
         }
         let id = peer.id;
+        let moved = !home.same_remote(path);
+        if moved && peer.session.request_attach() {
+            self.events.push(Event::AttachRequested { peer: id });
+        }
         let data = peer.session.data_mut().ok_or(DropReason::Detached)?;
         let Opened { payload, floated } = data.open_one(now, buf, path)?;
         if floated {
@@ -472,7 +485,10 @@ impl Server {
     /// Acts on what a session has to tell, and notes its deadlines.
     fn drain(&mut self, now: Instant, index: usize) {
         while let Some(event) = self.peers.get_mut(index).and_then(|peer| peer.session.poll_event()) {
-            self.session_event(now, index, event);
+            // A session that is over only acknowledges: the host has been told that it is.
+            if self.peers.get(index).is_some_and(|peer| !peer.is_leaving()) {
+                self.session_event(now, index, event);
+            }
         }
         if let Some(peer) = self.peers.get(index)
             && let Stage::Leaving { until, keep } = peer.stage
@@ -485,7 +501,8 @@ impl Server {
 
     // ---- how a session ends ----
 
-    /// Ends a session that failed; what it still has to send (an alert) goes out.
+    /// Ends a session that failed, or whose client has left. What it still has to send (an alert) goes out, and it goes
+    /// on to acknowledge, so that nothing of it begins a new one.
     fn close(&mut self, now: Instant, index: usize, reason: CloseReason) {
         self.end(index, reason, Some((now + SCHEDULED_EXIT, true)));
     }
@@ -495,17 +512,14 @@ impl Server {
         self.end(index, reason, Some((now + SCHEDULED_EXIT, false)));
     }
 
-    /// Ends a session whose client has left; it goes on to acknowledge, so that nothing of it begins a new one.
-    fn leave_quietly(&mut self, now: Instant, index: usize, reason: CloseReason) {
-        self.end(index, reason, Some((now + SCHEDULED_EXIT, true)));
-    }
-
     /// Takes everything from a client and tells the host. `linger` says until when its session is kept to send and
     /// acknowledge, and whether for all that time.
     fn end(&mut self, index: usize, reason: CloseReason, linger: Option<(Instant, bool)>) {
         let Some(peer) = self.peers.get_mut(index) else { return };
-        if !matches!(peer.stage, Stage::Leaving { .. }) {
+        if !peer.is_leaving() {
             let id = peer.id;
+            peer.hello = None;
+            peer.auth = AuthState::Unknown; // an answer to a question about it comes too late
             if let Some(number) = peer.number.take() {
                 for address in [
                     self.pool.ipv4(number).map(|(address, _)| IpAddr::V4(address)),
@@ -519,7 +533,7 @@ impl Server {
         }
         match linger {
             // A session that was ending already keeps its time (CVE-2024-28882: repeating EXIT must not renew it).
-            Some(_) if matches!(peer.stage, Stage::Leaving { .. }) => {}
+            Some(_) if peer.is_leaving() => {}
             Some((until, keep)) => {
                 peer.stage = Stage::Leaving { until, keep };
                 self.peers.touch(index);
@@ -531,7 +545,10 @@ impl Server {
     fn forget(&mut self, index: usize) {
         let Some(peer) = self.peers.remove(index) else { return };
         let path = *peer.session.path();
-        if path.transport == Transport::Tcp && self.links.remove(&path.link).is_some() {
+        if path.transport == Transport::Tcp
+            && !self.peers.has_session_at(&path)
+            && self.links.remove(path.link)
+        {
             self.events.push(Event::LinkClosed { link: path.link });
         }
     }
@@ -542,7 +559,7 @@ impl Server {
         for index in of_link {
             self.end(index, CloseReason::LinkBroken(what), None);
         }
-        if self.links.remove(&link).is_some() {
+        if self.links.remove(link) {
             self.events.push(Event::LinkClosed { link });
         }
     }

@@ -58,6 +58,10 @@ impl Peer {
         self.stage == Stage::Connected
     }
 
+    pub(super) fn is_leaving(&self) -> bool {
+        matches!(self.stage, Stage::Leaving { .. })
+    }
+
     fn next_timeout(&self) -> Option<Deadline> {
         let own = match (self.stage, &self.auth) {
             (Stage::Leaving { until, .. }, _) => {
@@ -168,15 +172,20 @@ impl Peers {
         self.slots.get_mut(index)?.peer.as_deref_mut()
     }
 
-    /// The peer of that handle, if it is still the same one.
+    /// The peer of that handle, if it is still the same one, and not over.
     pub(super) fn by_id(&mut self, id: PeerId) -> Option<&mut Peer> {
-        self.get_mut(id.index()).filter(|peer| peer.id == id)
+        self.get_mut(id.index()).filter(|peer| peer.id == id && !peer.is_leaving())
     }
 
     /// The session with this address and session id of the other end.
     pub(super) fn by_session(&self, path: &Path, remote: SessionId) -> Option<usize> {
         self.at(path)
             .find(|&index| self.get(index).is_some_and(|peer| peer.session.remote_id() == Some(remote)))
+    }
+
+    /// Whether any session has this address.
+    pub(super) fn has_session_at(&self, path: &Path) -> bool {
+        self.at(path).next().is_some()
     }
 
     /// The connected session with this address.

@@ -8,6 +8,7 @@
 mod exchange;
 mod link;
 mod negotiation;
+mod tell;
 mod timers;
 mod transmit;
 
@@ -22,6 +23,7 @@ use zeroize::Zeroizing;
 use crate::algorithm::{Cipher, Role};
 use crate::config::{Credentials, SessionConfig};
 use crate::crypto::KeyBlock;
+use crate::data::KeySlots;
 use crate::event::CloseReason;
 use crate::host::Environment;
 use crate::limits::Limits;
@@ -130,7 +132,10 @@ pub(crate) struct Session {
     /// The other end's options string.
     remote_options: String,
     data: Option<Box<PeerData>>,
-    pending_keys: Vec<PendingKey>,
+    /// The newest of the keys that wait for the data state to come back from its worker.
+    pending_keys: heapless::Vec<PendingKey, { KeySlots::MAX }>,
+    /// The host was asked for the data state.
+    attach_requested: bool,
     /// Records that wait for the present key exchange to end.
     messages: VecDeque<Zeroizing<Vec<u8>>>,
     events: VecDeque<SessionEvent>,
@@ -193,9 +198,11 @@ impl Session {
         login: Login,
     ) -> Result<Self, CloseReason> {
         let Opening { peer, path, wrap, local_id, remote_id, reset } = opening;
+        let mut data = PeerData::new(now, peer, shared.role, path, &shared.config);
+        data.set_session(local_id);
         let mut session = Self {
             current: Negotiation::begin(shared, env, now, KeyId::INITIAL, reset)?,
-            data: Some(Box::new(PeerData::new(now, peer, shared.role, path, &shared.config))),
+            data: Some(Box::new(data)),
             timers: timers::Timers::new(&shared.config),
             shared: Arc::clone(shared),
             path,
@@ -206,7 +213,8 @@ impl Session {
             negotiated: None,
             login,
             remote_options: String::new(),
-            pending_keys: Vec::new(),
+            pending_keys: heapless::Vec::new(),
+            attach_requested: false,
             messages: VecDeque::new(),
             events: VecDeque::new(),
             occ_reply: false,
@@ -240,7 +248,7 @@ impl Session {
         let packet = ControlPacket::parse(header.opcode, inner)?;
         self.check_ids(&header, &packet)?;
         if header.opcode == Opcode::ControlSoftResetV1 {
-            self.handle_soft_reset(env, now, header.key_id, &packet)?;
+            self.handle_soft_reset(env, now, header.key_id)?;
         }
         let is_current = header.key_id == self.current.channel.key_id();
         let negotiation = if is_current {
@@ -257,7 +265,12 @@ impl Session {
         }
         match result {
             Ok(()) if is_current => self.advance(now),
-            Ok(()) => {}
+            Ok(()) => {
+                // A message that was on its way when the renegotiation began.
+                while let Some(record) = self.previous.as_mut().and_then(|previous| previous.channel.read()) {
+                    self.messages_received(&record);
+                }
+            }
             Err(error) if is_current => self.fail(CloseReason::Tls(error.to_string())),
             Err(error) => crate::log::debug!("a replaced negotiation failed: {error}"),
         }
@@ -285,7 +298,11 @@ impl Session {
         match header.opcode {
             Opcode::HardResetClientV3 | Opcode::ControlWkcV1 => return Err(DropReason::Unsupported),
             opcode if opcode == ours => return Err(DropReason::WrongRole),
-            opcode if opcode == theirs && packet.message_id != Some(0) => {
+            // A reset is the first message of its negotiation (OpenVPN 2.6.22: another one broke the order).
+            opcode
+                if (opcode == theirs || opcode == Opcode::ControlSoftResetV1)
+                    && packet.message_id != Some(0) =>
+            {
                 return Err(DropReason::MalformedControl);
             }
             _ => {}
@@ -316,9 +333,8 @@ impl Session {
         env: &mut Environment,
         now: Instant,
         key_id: KeyId,
-        packet: &ControlPacket<'_>,
     ) -> Result<(), DropReason> {
-        if key_id != self.current.channel.key_id().next() || packet.message_id != Some(0) {
+        if key_id != self.current.channel.key_id().next() {
             return Ok(());
         }
         if !self.current.keys_made {
@@ -341,12 +357,7 @@ impl Session {
         }
         while let Some(record) = self.current.channel.read() {
             if self.current.exchange.is_complete() {
-                for message in split_messages(&record) {
-                    match message {
-                        Ok(text) => self.events.push_back(SessionEvent::Message(text.to_string())),
-                        Err(reason) => crate::log::debug!("a control message was dropped: {reason}"),
-                    }
-                }
+                self.messages_received(&record);
             } else if let Err(reason) = self.key_method_received(&record) {
                 return self.fail(reason);
             }
@@ -358,6 +369,15 @@ impl Session {
                 self.previous = None;
                 let renegotiation = self.is_renegotiating();
                 self.events.push_back(SessionEvent::Active { renegotiation });
+            }
+        }
+    }
+
+    fn messages_received(&mut self, record: &[u8]) {
+        for message in split_messages(record) {
+            match message {
+                Ok(text) => self.events.push_back(SessionEvent::Message(text.to_string())),
+                Err(reason) => crate::log::debug!("a control message was dropped: {reason}"),
             }
         }
     }
@@ -407,20 +427,39 @@ impl Session {
         self.current.keys_made = true;
         match &mut self.data {
             Some(data) => install(data, &key, now + self.shared.config.tran_window),
-            None => self.pending_keys.push(key),
+            None => {
+                if self.pending_keys.is_full() {
+                    self.pending_keys.remove(0);
+                }
+                let pushed = self.pending_keys.push(key);
+                debug_assert!(pushed.is_ok(), "room was just made");
+            }
         }
         Ok(key_id)
     }
 
     /// Hands out the data state for a worker.
     pub(crate) fn detach(&mut self) -> Option<Box<PeerData>> {
+        self.attach_requested = false;
         self.data.take()
     }
 
-    /// Takes the data state back, and brings it up to date.
+    /// Whether the host is to be asked for the data state: a worker has it, and nobody has asked since.
+    pub(crate) fn request_attach(&mut self) -> bool {
+        self.data.is_none() && !core::mem::replace(&mut self.attach_requested, true)
+    }
+
+    /// Takes the data state back, and brings it up to date. One that was not handed out here is discarded: it
+    /// outlived its session.
     pub(crate) fn attach(&mut self, now: Instant, mut data: Box<PeerData>) {
-        for key in self.pending_keys.drain(..) {
+        if self.data.is_some() || data.session() != self.local_id {
+            return;
+        }
+        for key in core::mem::take(&mut self.pending_keys) {
             install(&mut data, &key, now + self.shared.config.tran_window);
+        }
+        if data.remote_exit() {
+            self.fail(CloseReason::RemoteExit);
         }
         self.data = Some(data);
     }
@@ -467,11 +506,6 @@ impl Session {
 
     pub(crate) fn data_mut(&mut self) -> Option<&mut PeerData> {
         self.data.as_deref_mut()
-    }
-
-    /// Keys wait for the data state to come back from its worker.
-    pub(crate) fn wants_attach(&self) -> bool {
-        !self.pending_keys.is_empty()
     }
 
     pub(crate) fn is_renegotiating(&self) -> bool {

@@ -63,10 +63,7 @@ impl Session {
             let payload = [&OCC_REPLY[..], options.as_bytes(), &[0]].concat();
             return data.seal_special(now, &payload, buf).map(|()| true);
         }
-        if data.ping_due().is_some_and(|at| at <= now) {
-            return data.seal_ping(now, buf).map(|()| true);
-        }
-        Ok(false)
+        data.poll_ping(now, buf)
     }
 
     /// The peer has asked for our options string in the data channel.

@@ -16,7 +16,7 @@ use crate::host::Host;
 use crate::packet::{Batch, HEADROOM, Packet, Port, TAILROOM, Verdict};
 use crate::path::{LinkId, Path};
 use crate::server::Server;
-use crate::time::{Instant, UnixTime};
+use crate::time::{Deadline, Instant, UnixTime};
 
 /// Slots in a batch, each of this many bytes.
 const SLOTS: usize = 8;
@@ -59,6 +59,7 @@ impl WorldBuilder {
                     client,
                     address: client_address(number, 0),
                     attempts: 0,
+                    keeps_address: false,
                     inbox: Vec::new(),
                     events: Vec::new(),
                 }
@@ -95,6 +96,8 @@ pub(crate) struct End {
     pub(crate) client: Client,
     pub(crate) address: SocketAddr,
     attempts: u16,
+    /// Binds the same port at every attempt.
+    pub(crate) keeps_address: bool,
     pub(crate) inbox: Vec<Vec<u8>>,
     pub(crate) events: Vec<Event>,
 }
@@ -139,20 +142,21 @@ impl World {
     /// Runs until `done` says so, or until `limit` has passed. Answers whether it did.
     pub(crate) fn run_until(&mut self, limit: Duration, mut done: impl FnMut(&Self) -> bool) -> bool {
         let end = self.now + limit;
+        let mut idle_rounds = 0;
         self.settle();
         loop {
             if done(self) {
                 return true;
             }
             let arrival = self.flights.keys().next().map(|(at, _)| *at);
-            let deadlines = core::iter::once(self.server.next_timeout())
-                .chain(self.clients.iter().map(|end| end.client.next_timeout()))
-                .flatten()
-                .map(|deadline| deadline.at);
+            let deadlines = self.deadlines().into_iter().map(|deadline| deadline.at);
             let Some(next) = arrival.into_iter().chain(deadlines).min().filter(|&next| next <= end) else {
                 self.now = end;
                 return done(self);
             };
+            // A deadline that stays in the past would keep a host's loop turning for ever.
+            idle_rounds = if next > self.now || arrival == Some(next) { 0 } else { idle_rounds + 1 };
+            assert!(idle_rounds < 10, "a deadline is never met: {:?}", self.deadlines());
             self.now = self.now.max(next);
             self.arrivals();
             self.server.handle_timeout(self.now);
@@ -161,6 +165,11 @@ impl World {
             }
             self.settle();
         }
+    }
+
+    fn deadlines(&self) -> Vec<Deadline> {
+        let clients = self.clients.iter().filter_map(|end| end.client.next_timeout());
+        self.server.next_timeout().into_iter().chain(clients).collect()
     }
 
     pub(crate) fn run_for(&mut self, time: Duration) {
@@ -325,7 +334,9 @@ impl World {
             To::Client(number) => {
                 self.trace.event(self.now, &std::format!("client {number}"), &event);
                 if let Event::ConnectRequested { .. } = event {
-                    self.move_client(number);
+                    if !self.clients[number].keeps_address {
+                        self.move_client(number);
+                    }
                     let path = Path::udp(LinkId(0), server_address());
                     self.clients[number].client.connect(self.now, path).expect("a client that asked");
                 }

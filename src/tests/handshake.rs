@@ -156,8 +156,10 @@ fn a_login_waits_for_the_host_and_is_refused_at_its_deadline() {
         world.run_for(Duration::from_secs(3));
         assert!(!world.is_up(), "connected before the login was verified");
         let request = world.server_events.iter().find_map(|event| match event {
-            Event::AuthRequested { request, username, password, .. } => {
+            Event::AuthRequested { request, credentials, .. } => {
+                let Credentials { username, password } = credentials;
                 assert_eq!((username.as_str(), password.as_str()), ("joe", "secret"));
+                assert!(!std::format!("{event:?}").contains("secret"), "a password in a log");
                 Some(*request)
             }
             _ => None,

@@ -136,6 +136,13 @@ impl Pair {
         }
     }
 
+    /// What is sent now never arrives.
+    fn collect_lost(&mut self) {
+        self.collect();
+        self.to_server.clear();
+        self.to_client.clear();
+    }
+
     fn send_from_client(&mut self, inner: &[u8]) {
         let mut slab = [0; SLOT];
         slab[HEADROOM..HEADROOM + inner.len()].copy_from_slice(inner);
@@ -204,4 +211,65 @@ fn a_link_that_nobody_opened_is_refused() {
     let mut packet = Packet::default();
     assert_eq!(pair.server.handle_stream(pair.now, LinkId(99), &mut [0, 1, 0x38], &mut packet), 3);
     assert_eq!((packet.verdict, packet.reason), (Verdict::Drop, DropReason::UnknownPeer));
+}
+
+#[test]
+fn a_connection_without_a_session_is_closed_after_hand_window() {
+    let mut pair = Pair::new(5);
+    pair.run();
+    let idle = Path::tcp(LinkId(8), remote());
+    pair.server.link_opened(pair.now, idle);
+    // Garbage keeps nothing open.
+    let mut packet = Packet::default();
+    assert_eq!(pair.server.handle_stream(pair.now, idle.link, &mut [0, 1, 0x38], &mut packet), 3);
+    let hand_window = core::time::Duration::from_secs(60);
+    pair.now += hand_window - core::time::Duration::from_nanos(1);
+    pair.server.handle_timeout(pair.now);
+    pair.collect();
+    assert_eq!(pair.links_closed, 0);
+    let due = pair.server.next_timeout().map(|deadline| deadline.at);
+    pair.now = due.expect("a deadline");
+    pair.server.handle_timeout(pair.now);
+    pair.collect();
+    assert_eq!(pair.links_closed, 1);
+    assert_eq!(pair.server.peers().count(), 1, "a session keeps its connection");
+    assert_eq!(pair.server.handle_stream(pair.now, idle.link, &mut [0, 1, 0x38], &mut packet), 3);
+    assert_eq!(packet.reason, DropReason::UnknownPeer);
+}
+
+#[test]
+fn connections_have_a_limit() {
+    let now = Instant::from_secs(1);
+    let mut config = ServerConfig::new(Ipv4Network { address: [10, 8, 0, 0].into(), prefix: 24 });
+    config.session.tls = pki::server();
+    let mut server = Server::with_limits(config, host(6), crate::Limits::TINY, now).expect("a server");
+    let sessions = crate::Limits::TINY.sessions as u32;
+    for link in 0..=sessions {
+        server.link_opened(now, Path::tcp(LinkId(link), remote()));
+    }
+    let closed = core::iter::from_fn(|| server.poll_event()).find_map(|event| match event {
+        Event::LinkClosed { link } => Some(link),
+        _ => None,
+    });
+    assert_eq!(closed, Some(LinkId(sessions)));
+}
+
+/// A client may begin anew on its connection. The session that it replaces must not take the connection along.
+#[test]
+fn a_connection_ends_with_its_last_session() {
+    let mut pair = Pair::new(7);
+    pair.run();
+    for _ in 0..3 {
+        pair.client.restart(pair.now);
+        pair.collect_lost();
+        pair.now = pair.client.next_timeout().expect("a pause").at;
+        pair.client.handle_timeout(pair.now);
+        pair.client.connect(pair.now, Path::tcp(LinkId(3), remote())).expect("a client that asked");
+        pair.run();
+        assert!(pair.client.is_connected());
+        assert_eq!(pair.server.peers().count(), 1);
+    }
+    pair.send_from_client(&numbered(2, 1, 1));
+    pair.run();
+    assert_eq!(pair.at_server.len(), 1);
 }
