@@ -313,6 +313,20 @@ mod float {
 mod clocks {
     use super::*;
 
+    /// Or the host would ask for it again at once, for ever.
+    #[test]
+    fn a_ping_that_cannot_be_sealed_is_due_again_an_interval_later() {
+        let (mut client, _) = Setup::default().ends();
+        client.set_ping(Some(Duration::from_secs(10)));
+        client.keys = KeySlots::default();
+        let mut slab = [0; 256];
+        let mut packets = [Packet::free(0..256); 2];
+        let mut batch = Batch::new(&mut slab, &mut packets, 0);
+        client.poll_transmits(after(10), &mut batch);
+        assert_eq!((batch.len, batch.packets[0].reason), (1, DropReason::NotConnected));
+        assert_eq!(client.ping_due(), Some(after(20)));
+    }
+
     #[test]
     fn a_ping_is_due_after_silence_of_our_own() {
         let (mut client, _) = Setup::default().ends();

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::wire::Opcode;
+
 /// A generator good enough to choose what happens to a packet (SplitMix64), and a test's entropy.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
@@ -48,6 +50,8 @@ pub(crate) struct LinkQuality {
     pub(crate) jitter: Duration,
     /// Larger packets vanish.
     pub(crate) mtu: usize,
+    /// P_ACK_V1 vanishes: acknowledgements only arrive beside a payload.
+    pub(crate) loses_bare_acks: bool,
 }
 
 impl LinkQuality {
@@ -58,6 +62,7 @@ impl LinkQuality {
         delay: Duration::from_millis(10),
         jitter: Duration::ZERO,
         mtu: 1500 - 28,
+        loses_bare_acks: false,
     };
 
     /// When the copies of a packet arrive, and how they look then.
@@ -67,7 +72,8 @@ impl LinkQuality {
         packet: &[u8],
     ) -> std::vec::Vec<(Duration, std::vec::Vec<u8>)> {
         let mut copies = std::vec::Vec::new();
-        if packet.len() > self.mtu {
+        let is_bare_ack = packet.first().is_some_and(|byte| byte >> 3 == Opcode::AckV1 as u8);
+        if packet.len() > self.mtu || (self.loses_bare_acks && is_bare_ack) {
             return copies;
         }
         let count = if random.percent(self.duplication) { 2 } else { 1 };

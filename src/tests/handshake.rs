@@ -240,3 +240,27 @@ fn a_wrong_tls_crypt_key_is_said_at_the_server_but_not_every_time() {
     world.run_for(Duration::from_secs(20));
     assert_eq!(world.client_closings(0), [&CloseReason::NoAnswer]);
 }
+
+/// A server may push before it has acknowledged our last packet, and then answers no request for half a minute.
+#[test]
+fn options_that_come_early_are_not_lost() {
+    let pushed = |text: &str| text.starts_with("PUSH_REPLY");
+    let mut early = 0;
+    for size in (250..1000).step_by(50) {
+        let mut builder = WorldBuilder::new(12);
+        builder.client.session.max_packet_size = size;
+        builder.quality.loses_bare_acks = true;
+        let mut world = builder.build();
+        world.start();
+        let sent = |event: &Event| matches!(event, Event::MessageSent { text, .. } if pushed(text));
+        if !world.run_until(Duration::from_secs(20), |world| world.server_events.iter().any(sent)) {
+            continue; // more packets than the send window holds, and none of them acknowledged
+        }
+        world.run_for(Duration::from_millis(20));
+        let received = |event: &Event| matches!(event, Event::MessageReceived { text, .. } if pushed(text));
+        early += usize::from(!world.is_authenticated() && world.clients[0].events.iter().any(received));
+        world.quality.loses_bare_acks = false;
+        assert!(world.run_until(Duration::from_secs(5), World::is_up), "{}", tail(&world.trace));
+    }
+    assert!(early > 0, "the case did not occur");
+}

@@ -3,6 +3,7 @@
 mod detach;
 mod handshake;
 mod hostile_link;
+mod hostile_peer;
 mod leaving;
 mod renegotiation;
 mod roaming;
