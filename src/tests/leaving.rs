@@ -151,11 +151,11 @@ fn nothing_is_told_of_a_session_after_its_end() {
     let mut world = builder.build();
     world.start();
     let request = |world: &World| {
-        let requests = world.server_events.iter().filter_map(|event| match event {
+        let mut requests = world.server_events.iter().filter_map(|event| match event {
             Event::AuthRequested { request, .. } => Some(*request),
             _ => None,
         });
-        requests.last()
+        requests.next_back()
     };
     world.run_for(Duration::from_secs(1));
     let login = request(&world).expect("a request");
