@@ -131,8 +131,8 @@ pub enum Event {
         /// The text.
         text: String,
     },
-    /// A detached peer's data state is wanted back (new keys, another address):
-    /// call [`Server::attach`](crate::Server::attach).
+    /// A detached peer's data state is wanted back (new keys, another address); told once for each time that it was
+    /// handed out: call [`Server::attach`](crate::Server::attach).
     AttachRequested {
         /// Whose.
         peer: PeerId,

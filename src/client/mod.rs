@@ -530,6 +530,9 @@ impl Client {
             }
             self.farewell = Some(session);
         }
+        if matches!((&reason, &self.config.auth_user_pass), (CloseReason::AuthFailed(_), AuthUserPass::Ask)) {
+            self.credentials = None; // the next attempt asks for better ones
+        }
         self.settings = None;
         self.state = if reason.is_final() {
             State::Idle

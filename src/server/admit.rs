@@ -1,14 +1,13 @@
 //! From a finished key exchange to a connected client: who it is, whether it may, and what it gets.
 
 use alloc::boxed::Box;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use super::peers::{Identity, Peer, Stage};
 use super::settings::{Assignment, push_list};
 use super::{AuthDecision, Server};
-use crate::config::Credentials;
 use crate::error::{Error, UsageError};
 use crate::event::{CloseReason, Event, RequestId};
 use crate::session::{ClientHello, Negotiated, SessionEvent, choose_cipher};
@@ -22,7 +21,7 @@ const PUSH_INTERVAL: core::time::Duration = core::time::Duration::from_secs(30);
 /// Whether a peer is who it says.
 #[derive(Debug)]
 pub(super) enum AuthState {
-    /// Its key exchange has not arrived.
+    /// Its key exchange has not arrived, or its session is over.
     Unknown,
     /// The host was asked.
     Pending { request: RequestId, until: Instant },
@@ -79,10 +78,7 @@ impl Server {
         let id = peer.id;
         let certificate = peer.session.certificate();
         // Taken out: a password stays no longer than it takes to ask about it.
-        let credentials = hello.credentials.take().map(|Credentials { username, password }| Credentials {
-            username: printable(&username),
-            password,
-        });
+        let credentials = hello.credentials.take();
         let username = credentials.as_ref().map(|credentials| credentials.username.clone());
         let mut identity = Identity {
             common_name: certificate.and_then(|certificate| certificate.common_name.clone()),
@@ -258,9 +254,4 @@ impl Server {
             self.refuse(now, index, CloseReason::AuthTimeout);
         }
     }
-}
-
-/// User names go to logs and scripts: what cannot be printed becomes `_`.
-fn printable(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { '_' } else { c }).collect()
 }

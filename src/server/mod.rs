@@ -42,7 +42,7 @@ use crate::wrap::{Cookie, InitialRateLimit, WrapKeys};
 
 use admit::AuthState;
 use links::Links;
-use peers::{Peers, Stage};
+use peers::{Peer, Peers, Stage};
 use pool::Pool;
 
 /// How long a session that is over still acknowledges, so that its last packets begin no new one.
@@ -164,11 +164,7 @@ impl Server {
     /// A TCP connection has ended.
     pub fn link_closed(&mut self, _now: Instant, link: LinkId) {
         self.links.remove(link);
-        let of_link: Vec<_> =
-            self.peers.iter().filter(|(_, peer)| peer.session.path().link == link).map(|(i, _)| i).collect();
-        for index in of_link {
-            self.end(index, CloseReason::LinkClosed, None);
-        }
+        self.end_all_on(link, &CloseReason::LinkClosed);
     }
 
     /// Ends a client's session; `notice` (`RESTART`, `HALT`, ...) is sent to it first, if it is not empty.
@@ -262,7 +258,8 @@ impl Server {
         batch.process(self, |server, _, buf| server.tunnel_packet(now, buf));
     }
 
-    /// Time has passed: call it at [`next_timeout`](Self::next_timeout), or at any time.
+    /// Time has passed: call it at [`next_timeout`](Self::next_timeout), or at any time. With many clients, call it in
+    /// every round of the host's loop: packets move deadlines without a note, and this notes them.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(link) = self.links.pop_due(now) {
             self.events.push(Event::LinkClosed { link });
@@ -307,17 +304,13 @@ impl Server {
 
     /// The connected clients.
     pub fn peers(&self) -> impl Iterator<Item = PeerInfo<'_>> {
-        self.peers.iter().filter(|(_, peer)| peer.is_connected()).map(|(_, peer)| PeerInfo {
-            peer: peer.id,
-            common_name: peer.identity.common_name.as_deref(),
-            username: peer.identity.username.as_deref(),
-            path: *peer.session.path(),
-            ipv4: peer.number.and_then(|number| self.pool.ipv4(number)).map(|(address, _)| address),
-            ipv6: peer.number.and_then(|number| self.pool.ipv6(number)),
-            connected_since: peer.connected_since,
-            cipher: peer.session.negotiated().map(|negotiated| negotiated.cipher),
-            data: peer.session.data(),
-        })
+        self.peers.iter().filter(|(_, peer)| peer.is_connected()).map(|(_, peer)| self.info(peer))
+    }
+
+    /// The connected client of that handle.
+    pub fn peer(&self, peer: PeerId) -> Option<PeerInfo<'_>> {
+        let found = self.peers.get(peer.index())?;
+        (found.id == peer && found.is_connected()).then(|| self.info(found))
     }
 
     /// Whose addresses are kept, for `ifconfig-pool-persist`.
@@ -346,6 +339,20 @@ impl Server {
     }
 
     // ---- private ----
+
+    fn info<'a>(&self, peer: &'a Peer) -> PeerInfo<'a> {
+        PeerInfo {
+            peer: peer.id,
+            common_name: peer.identity.common_name.as_deref(),
+            username: peer.identity.username.as_deref(),
+            path: *peer.session.path(),
+            ipv4: peer.number.and_then(|number| self.pool.ipv4(number)).map(|(address, _)| address),
+            ipv6: peer.number.and_then(|number| self.pool.ipv6(number)),
+            connected_since: peer.connected_since,
+            cipher: peer.session.negotiated().map(|negotiated| negotiated.cipher),
+            data: peer.session.data(),
+        }
+    }
 
     fn datagram(
         &mut self,
@@ -554,13 +561,15 @@ impl Server {
     }
 
     fn break_link(&mut self, link: LinkId, what: &'static str) {
-        let of_link: Vec<_> =
-            self.peers.iter().filter(|(_, peer)| peer.session.path().link == link).map(|(i, _)| i).collect();
-        for index in of_link {
-            self.end(index, CloseReason::LinkBroken(what), None);
-        }
+        self.end_all_on(link, &CloseReason::LinkBroken(what));
         if self.links.remove(link) {
             self.events.push(Event::LinkClosed { link });
+        }
+    }
+
+    fn end_all_on(&mut self, link: LinkId, reason: &CloseReason) {
+        for index in self.peers.on_link(link) {
+            self.end(index, reason.clone(), None);
         }
     }
 }

@@ -183,6 +183,12 @@ impl Peers {
             .find(|&index| self.get(index).is_some_and(|peer| peer.session.remote_id() == Some(remote)))
     }
 
+    /// The sessions on a link.
+    pub(super) fn on_link(&self, link: LinkId) -> Vec<usize> {
+        let lists = self.by_path.range((link, Address::UNSPECIFIED)..);
+        lists.take_while(|((of, _), _)| *of == link).flat_map(|(_, list)| list).copied().collect()
+    }
+
     /// Whether any session has this address.
     pub(super) fn has_session_at(&self, path: &Path) -> bool {
         self.at(path).next().is_some()

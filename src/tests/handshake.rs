@@ -264,3 +264,51 @@ fn options_that_come_early_are_not_lost() {
     }
     assert!(early > 0, "the case did not occur");
 }
+
+#[test]
+fn a_refused_login_is_asked_for_again() {
+    use crate::config::{AuthUserPass, Credentials};
+    use crate::server::AuthDecision;
+
+    let mut builder = WorldBuilder::new(13);
+    builder.server.verify_user_pass = true;
+    builder.client.auth_user_pass = AuthUserPass::Ask;
+    let mut world = builder.build();
+    let questions = |world: &World| {
+        let request = |event: &Event| match event {
+            Event::CredentialsRequested { request } => Some(*request),
+            _ => None,
+        };
+        world.clients[0].events.iter().filter_map(request).collect::<std::vec::Vec<_>>()
+    };
+    world.start();
+    let [first] = questions(&world)[..] else { panic!("one question") };
+    let password = zeroize::Zeroizing::new("wrong".into());
+    let credentials = Credentials { username: "joe".into(), password };
+    world.clients[0].client.provide_credentials(world.now, first, credentials).expect("an open question");
+    world.run_for(Duration::from_secs(2));
+    let asked = world.server_events.iter().find_map(|event| match event {
+        Event::AuthRequested { request, .. } => Some(*request),
+        _ => None,
+    });
+    let decision = AuthDecision::Refuse { reason: "wrong".into() };
+    world.server.reply_auth(world.now, asked.expect("a request"), decision).expect("an open request");
+    world.run_for(Duration::from_secs(2));
+    assert_eq!(world.client_closings(0), [&CloseReason::AuthFailed("wrong".into())]);
+    world.start();
+    assert_eq!(questions(&world).len(), 2, "{}", tail(&world.trace));
+}
+
+#[test]
+fn a_client_is_found_by_its_handle_while_it_is_connected() {
+    let mut world = up(WorldBuilder::new(14));
+    let peer = world.server.peers().next().expect("a client").peer;
+    assert_eq!(world.server.peer(peer).and_then(|info| info.common_name), Some("client1"));
+    world.server.disconnect(world.now, peer, "HALT").expect("a connected client");
+    assert!(world.server.peer(peer).is_none());
+    assert!(
+        world.server.disconnect(world.now, peer, "HALT").is_err(),
+        "it is over, though it still acknowledges"
+    );
+    assert!(world.server.renegotiate(world.now, peer).is_err());
+}

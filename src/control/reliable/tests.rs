@@ -129,6 +129,7 @@ fn while_the_window_is_full_nothing_is_acknowledged_not_even_duplicates() {
     assert!(reliable.has_pending_acks());
 }
 
+/// CVE-2017-7478.
 #[test]
 fn a_payload_has_2048_bytes_at_most() {
     let mut reliable = Reliable::new(TIMEOUT);

@@ -122,6 +122,7 @@ fn lengths_at_and_beyond_their_limits() {
     );
 }
 
+/// CVE-2017-12166: a message of key method 1 overflowed its buffer. Its opcodes are refused, too.
 #[test]
 fn another_key_method_is_refused() {
     let mut out = bytes(&client_message(), Role::Client);
