@@ -106,7 +106,7 @@ pub struct Deadline {
 pub enum TimerKind {
     /// A control packet was not acknowledged (`tls-timeout`).
     Retransmit,
-    /// The key negotiation must have ended (`hand-window`).
+    /// The key negotiation must have ended, or one have begun on a TCP connection (`hand-window`).
     HandWindow,
     /// No first answer from the server (`connect-timeout`).
     ConnectTimeout,
