@@ -18,16 +18,27 @@ use crate::io::{Io, Link, LinkChange};
 use crate::lines::{Narrator, family_address};
 use crate::log::Log;
 use crate::netconf::{Interface, Ipv4Setup, Ipv6Setup, Surroundings, route_steps};
-use crate::password;
+use crate::password::{self, Prompt};
+use crate::poller::Source;
 use crate::privileges::Privileges;
-use crate::resolve::{random_host, resolve};
+use crate::resolve::{Ends, Target, family_of, random_host};
 use crate::run::{Node, Outcome, Role};
 use crate::signals::Request;
 use crate::status;
 use crate::sys::local_time;
+use crate::task::Task;
 use crate::tcp::Connection;
 use crate::timer::Every;
 use crate::udp::{Udp, any_address};
+
+/// What a client waits for before it can connect.
+#[derive(Debug)]
+enum Waiting {
+    /// Addresses, for a link by this transport.
+    LookUp(Task<Result<Ends, String>>, Transport),
+    /// The user.
+    Prompt(Prompt, RequestId),
+}
 
 /// What a client's loop knows beside the engine.
 pub(crate) struct ClientRole {
@@ -38,6 +49,7 @@ pub(crate) struct ClientRole {
     log: Rc<Log>,
     narrator: Narrator,
     privileges: Privileges,
+    waiting: Option<Waiting>,
     /// The link in use, and the server's address.
     link: Option<(LinkId, SocketAddr)>,
     /// A TCP connection must be there by then.
@@ -77,6 +89,7 @@ impl ClientRole {
             log: Rc::clone(&node.io.log),
             narrator: Narrator::new(EngineRole::Client),
             privileges,
+            waiting: None,
             link: None,
             opening: None,
             turn: 0,
@@ -106,10 +119,61 @@ impl ClientRole {
 
     // ---- links ----
 
-    fn open_link(&mut self, node: &mut Node<Client>, now: Instant, remote: usize) {
+    /// Looks up the remote's address; the link follows when it is known.
+    fn look_up(&mut self, node: &mut Node<Client>, now: Instant, remote: usize) {
         node.io.close_links();
-        self.link = None;
-        match self.try_open(&mut node.io, now, remote) {
+        (self.link, self.opening) = (None, None);
+        let begin = || {
+            let remote = self.remotes.get(remote).ok_or("the configuration names no such remote")?;
+            let task = self.target(remote).look_up().map_err(|error| cause(&error))?;
+            node.io.poller.add(&task, Source::Task, false).map_err(|error| cause(&error))?;
+            Ok::<_, String>(Waiting::LookUp(task, remote.transport))
+        };
+        match begin() {
+            Ok(waiting) => self.waiting = Some(waiting),
+            Err(why) => node.engine.connect_failed(now, &why),
+        }
+    }
+
+    fn target(&self, remote: &Remote) -> Target {
+        let mut host = remote.host.clone();
+        if self.host.remote_random_hostname && host.parse::<std::net::IpAddr>().is_err() {
+            let mut random = [0; 6];
+            crate::fill_random(&mut random);
+            host = random_host(&host, random);
+        }
+        Target {
+            host,
+            port: remote.port,
+            family: remote.family,
+            turn: self.turn,
+            local: self.host.local.clone(),
+            local_port: self.host.local_port,
+        }
+    }
+
+    fn looked_up(
+        &mut self,
+        node: &mut Node<Client>,
+        now: Instant,
+        transport: Transport,
+        found: Result<Ends, String>,
+    ) {
+        let ends = match found {
+            Ok(ends) => ends,
+            Err(why) => {
+                let since = *self.unresolved.get_or_insert(now);
+                if self.host.resolv_retry.is_some_and(|patience| now.since(since) >= patience) {
+                    self.log.error(format_args!("{why}; giving up, as resolv-retry says"));
+                    self.outcome = Some(Outcome::Exit(1));
+                } else {
+                    node.engine.connect_failed(now, &why);
+                }
+                return;
+            }
+        };
+        self.unresolved = None;
+        match self.open_link(&mut node.io, transport, ends) {
             Ok(Some(path)) => {
                 let _ = node.engine.connect(now, path);
             }
@@ -119,15 +183,17 @@ impl ClientRole {
     }
 
     /// The path of a UDP link at once; a TCP link is only begun.
-    fn try_open(&mut self, io: &mut Io, now: Instant, remote: usize) -> Result<Option<Path>, String> {
-        let remote = self.remotes.get(remote).ok_or("the configuration names no such remote")?.clone();
-        let address = self.address_of(&remote, now)?;
-        let to = family_address(&address.into());
-        let local = self.local_address(address)?;
-        let version = if address.is_ipv4() { 4 } else { 6 };
-        match remote.transport {
+    fn open_link(
+        &mut self,
+        io: &mut Io,
+        transport: Transport,
+        Ends { remote, local }: Ends,
+    ) -> Result<Option<Path>, String> {
+        let to = family_address(&remote.into());
+        let version = if remote.is_ipv4() { 4 } else { 6 };
+        match transport {
             Transport::Udp => {
-                let bind = local.unwrap_or_else(|| any_address(Some(family_of(address)), 0));
+                let bind = local.unwrap_or_else(|| any_address(Some(family_of(remote)), 0));
                 let udp = Udp::bind(bind)
                     .map_err(|error| format!("cannot bind UDP to {bind}: {}", cause(&error)))?;
                 let link = io.add_link(Link::Udp(udp)).map_err(|error| error.to_string())?;
@@ -135,59 +201,47 @@ impl ClientRole {
                     local.map_or_else(|| "(not bound)".to_owned(), |local| family_address(&local.into()));
                 self.log.info(format_args!("UDPv{version} link local: {bound}"));
                 self.log.info(format_args!("UDPv{version} link remote: {to}"));
-                self.link = Some((link, address));
-                Ok(Some(Path::udp(link, address)))
+                self.link = Some((link, remote));
+                Ok(Some(Path::udp(link, remote)))
             }
             Transport::Tcp => {
                 self.log.info(format_args!("Attempting to establish TCP connection with {to}"));
-                let connection = Connection::open(address, local).map_err(|error| tcp_failed(&to, &error))?;
+                let connection = Connection::open(remote, local).map_err(|error| tcp_failed(&to, &error))?;
                 let link = io.add_link(Link::Tcp(connection)).map_err(|error| error.to_string())?;
-                self.link = Some((link, address));
+                self.link = Some((link, remote));
                 Ok(None)
             }
-        }
-    }
-
-    fn address_of(&mut self, remote: &Remote, now: Instant) -> Result<SocketAddr, String> {
-        let mut host = remote.host.clone();
-        if self.host.remote_random_hostname && host.parse::<std::net::IpAddr>().is_err() {
-            let mut random = [0; 6];
-            crate::fill_random(&mut random);
-            host = random_host(&host, random);
-        }
-        match resolve(&host, remote.port, remote.family) {
-            Ok(addresses) => {
-                self.unresolved = None;
-                Ok(addresses[self.turn % addresses.len()])
-            }
-            Err(why) => {
-                let since = *self.unresolved.get_or_insert(now);
-                if self.host.resolv_retry.is_some_and(|patience| now.since(since) >= patience) {
-                    self.log.error(format_args!("{why}; giving up, as resolv-retry says"));
-                    self.outcome = Some(Outcome::Exit(1));
-                }
-                Err(why)
-            }
-        }
-    }
-
-    /// Where to bind, if `local` or a port is given.
-    fn local_address(&self, remote: SocketAddr) -> Result<Option<SocketAddr>, String> {
-        let port = self.host.local_port.unwrap_or(0);
-        let family = Some(family_of(remote));
-        match &self.host.local {
-            Some(local) => resolve(local, port, family).map(|addresses| addresses.first().copied()),
-            None => Ok(self.host.local_port.map(|port| any_address(family, port))),
         }
     }
 
     // ---- the login ----
 
     fn log_in(&mut self, node: &mut Node<Client>, now: Instant, request: RequestId) {
-        let credentials: Result<Credentials, String> = match &self.host.auth_user_pass_file {
-            Some(path) => password::from_file(FilePath::new(path)),
-            None => password::from_terminal(),
-        };
+        match &self.host.auth_user_pass_file {
+            Some(path) => {
+                let read = password::from_file(FilePath::new(path));
+                self.logged_in(node, now, request, read);
+            }
+            None => {
+                let asked = Prompt::open().and_then(|prompt| {
+                    let watched = node.io.poller.add(&prompt, Source::Task, false);
+                    watched.map_err(|error| cause(&error)).map(|()| prompt)
+                });
+                match asked {
+                    Ok(prompt) => self.waiting = Some(Waiting::Prompt(prompt, request)),
+                    Err(why) => self.logged_in(node, now, request, Err(why)),
+                }
+            }
+        }
+    }
+
+    fn logged_in(
+        &mut self,
+        node: &mut Node<Client>,
+        now: Instant,
+        request: RequestId,
+        credentials: Result<Credentials, String>,
+    ) {
         match credentials {
             Ok(credentials) => {
                 let _ = node.engine.provide_credentials(now, request, credentials);
@@ -305,7 +359,7 @@ impl Role<Client> for ClientRole {
             self.log.line(line.verb, line.text);
         }
         match event {
-            Event::ConnectRequested { remote } => self.open_link(node, now, remote),
+            Event::ConnectRequested { remote } => self.look_up(node, now, remote),
             Event::CredentialsRequested { request } => self.log_in(node, now, request),
             Event::Connected { .. } => self.up(node),
             Event::LinkClosed { link } => node.io.close_link(link),
@@ -319,11 +373,13 @@ impl Role<Client> for ClientRole {
             // Asked twice: at once.
             Request::Exit if self.leaving.is_some() => self.outcome = Some(Outcome::Exit(0)),
             Request::Exit => {
+                self.waiting = None;
                 self.log.info(format_args!("{name}[hard,] received, process exiting"));
                 self.leaving = Some(Outcome::Exit(0));
                 node.engine.disconnect(now);
             }
             Request::Reload => {
+                self.waiting = None;
                 self.log.info(format_args!("{name}[hard,] received, process restarting"));
                 self.leaving.get_or_insert(Outcome::Reload);
                 node.engine.disconnect(now);
@@ -331,6 +387,8 @@ impl Role<Client> for ClientRole {
             Request::Restart => {
                 self.log.info(format_args!("{name}[hard,] received, process restarting"));
                 node.engine.restart(now);
+                // Between two attempts the pause ends.
+                node.engine.start(now);
             }
             Request::Status => {
                 for line in self.status_text(node).lines() {
@@ -351,6 +409,24 @@ impl Role<Client> for ClientRole {
             }
             LinkChange::Failed(error) => node.engine.connect_failed(now, &tcp_failed(&to, &error)),
             LinkChange::Closed => node.engine.link_closed(now, link),
+        }
+    }
+
+    fn handle_task(&mut self, node: &mut Node<Client>, now: Instant) {
+        match self.waiting.take() {
+            Some(Waiting::LookUp(task, transport)) => match task.take() {
+                Some(found) => self.looked_up(node, now, transport, found),
+                None => self.waiting = Some(Waiting::LookUp(task, transport)),
+            },
+            Some(Waiting::Prompt(prompt, request)) => match prompt.take() {
+                Some(answer) => {
+                    // The terminal comes back before anything is printed to it.
+                    drop(prompt);
+                    self.logged_in(node, now, request, answer);
+                }
+                None => self.waiting = Some(Waiting::Prompt(prompt, request)),
+            },
+            None => {}
         }
     }
 
@@ -378,10 +454,6 @@ impl Role<Client> for ClientRole {
     fn outcome(&self, _node: &Node<Client>) -> Option<Outcome> {
         self.outcome
     }
-}
-
-fn family_of(address: SocketAddr) -> adit::config::AddressFamily {
-    if address.is_ipv4() { adit::config::AddressFamily::V4 } else { adit::config::AddressFamily::V6 }
 }
 
 fn tcp_failed(to: &str, error: &std::io::Error) -> String {

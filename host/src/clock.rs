@@ -1,26 +1,71 @@
 //! The clocks of the host. The engine has none: it is told the time with every call.
 
 use adit::{Instant, UnixTime};
+use rustix::time::{ClockId, clock_gettime};
 
-/// Monotonic time since the process began, and the wall clock.
+/// How far the engine's wall clock may be from the system's, in seconds: the two round differently.
+const TOLERANCE: u64 = 1;
+
+/// Time since the machine began, and the wall clock. The time that the machine sleeps counts: keys and peers grow old
+/// in it too.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
-    origin: std::time::Instant,
+    /// The wall clock as the engine was last told it, and when that was.
+    told: (Instant, UnixTime),
 }
 
 impl Clock {
+    /// A clock that takes the engine to be told the time now.
     pub(crate) fn new() -> Self {
-        Self { origin: std::time::Instant::now() }
+        Self { told: (boot_time(), wall_time()) }
     }
 
-    /// Now, since this clock was made.
+    /// Now, on a clock that never jumps.
     pub(crate) fn now(&self) -> Instant {
-        Instant::from_nanos(u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX))
+        boot_time()
     }
 
     /// Now by the calendar; 1970 if the system's clock stands before it.
     pub(crate) fn unix(&self) -> UnixTime {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        UnixTime(since.map_or(0, |since| since.as_secs()))
+        wall_time()
+    }
+
+    /// The wall clock if somebody has set it since the engine was told.
+    pub(crate) fn correction(&mut self) -> Option<UnixTime> {
+        self.corrected_by(boot_time(), wall_time())
+    }
+
+    fn corrected_by(&mut self, now: Instant, unix: UnixTime) -> Option<UnixTime> {
+        let (at, then) = self.told;
+        let expected = then.0 + now.since(at).as_secs();
+        let jumped = expected.abs_diff(unix.0) > TOLERANCE;
+        jumped.then(|| {
+            self.told = (now, unix);
+            unix
+        })
+    }
+}
+
+fn boot_time() -> Instant {
+    let time = clock_gettime(ClockId::Boottime);
+    Instant::from_nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+}
+
+fn wall_time() -> UnixTime {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    UnixTime(since.map_or(0, |since| since.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_wall_clock_that_was_set_is_told_again() {
+        let mut clock = Clock { told: (Instant::from_secs(100), UnixTime(1000)) };
+        assert_eq!(clock.corrected_by(Instant::from_secs(150), UnixTime(1051)), None);
+        assert_eq!(clock.corrected_by(Instant::from_secs(150), UnixTime(9000)), Some(UnixTime(9000)));
+        assert_eq!(clock.corrected_by(Instant::from_secs(160), UnixTime(9010)), None);
+        assert_eq!(clock.corrected_by(Instant::from_secs(170), UnixTime(5)), Some(UnixTime(5)));
     }
 }

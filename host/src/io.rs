@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use adit::{Batch, Endpoint, HEADROOM, Instant, LinkId, Packet, Path, Port, TAILROOM, Verdict};
 
+use crate::errors::cause;
 use crate::log::{Log, Verb};
 use crate::poller::{Poller, Ready, Source};
 use crate::status::Traffic;
@@ -71,6 +72,8 @@ pub(crate) struct Io {
     /// TCP links with something to flush.
     dirty: Vec<LinkId>,
     tun_paused: bool,
+    /// The errors that sending by UDP has met since the last link was opened, by their numbers.
+    send_errors: Vec<i32>,
     pub(crate) traffic: Traffic,
     pub(crate) losses: Losses,
 }
@@ -95,6 +98,7 @@ impl Io {
             datagrams: Datagrams::new(count),
             dirty: Vec::new(),
             tun_paused: false,
+            send_errors: Vec::new(),
             traffic: Traffic::default(),
             losses: Losses::default(),
         })
@@ -130,6 +134,7 @@ impl Io {
             }
         }
         self.links.insert(id, link);
+        self.send_errors.clear();
         Ok(id)
     }
 
@@ -236,8 +241,7 @@ impl Io {
                     self.flush();
                 }
                 let closed = ready.readable && self.read_stream(engine, now, id);
-                // Flushing may have closed it.
-                (closed || !self.links.contains_key(&id)).then(|| {
+                closed.then(|| {
                     self.close_link(id);
                     LinkChange::Closed
                 })
@@ -306,6 +310,7 @@ impl Io {
                 self.losses.tun += u64::from(!taken);
             }
         }
+        let mut all = Sent::default();
         let mut rest = packets;
         while let Some(start) = rest.iter().position(|packet| packet.verdict == Verdict::Transmit) {
             let link = rest[start].path.link;
@@ -315,8 +320,7 @@ impl Io {
             let run = run.iter().filter(|packet| packet.verdict == Verdict::Transmit);
             match self.links.get_mut(&link) {
                 Some(Link::Udp(udp)) => {
-                    let sent = udp.send(&mut self.datagrams, &self.slab, run);
-                    note_sent(&self.log, &mut self.traffic, &mut self.losses, sent);
+                    all.merge(udp.send(&mut self.datagrams, &self.slab, run));
                 }
                 Some(Link::Tcp(connection)) => {
                     for packet in run {
@@ -330,6 +334,7 @@ impl Io {
             }
             rest = next;
         }
+        self.note_sent(all);
     }
 
     /// Reads from a TCP link and hands on packet by packet; whether the other end has closed it.
@@ -371,7 +376,7 @@ impl Io {
         match self.links.get_mut(&link) {
             Some(Link::Udp(udp)) => {
                 let sent = udp.send(&mut self.datagrams, &self.stream[start..], std::iter::once(packet));
-                note_sent(&self.log, &mut self.traffic, &mut self.losses, sent);
+                self.note_sent(sent);
             }
             Some(Link::Tcp(connection)) => {
                 let taken =
@@ -432,12 +437,19 @@ impl Io {
             self.tun_paused = self.poller.watch(tun, Source::Tun, true, false).is_err();
         }
     }
-}
 
-fn note_sent(log: &Log, traffic: &mut Traffic, losses: &mut Losses, sent: Sent) {
-    traffic.link_written += sent.bytes;
-    losses.link += sent.lost;
-    if let Some(error) = sent.error {
-        log.line(Verb::Debug, format_args!("write UDP: {error}"));
+    /// Counts, and shows an error the first time: it may come with every packet.
+    fn note_sent(&mut self, sent: Sent) {
+        self.traffic.link_written += sent.bytes;
+        self.losses.link += sent.lost;
+        let Some(error) = sent.error else { return };
+        let number = error.raw_os_error().unwrap_or_default();
+        let verb = if self.send_errors.contains(&number) {
+            Verb::Debug
+        } else {
+            self.send_errors.push(number);
+            Verb::Info
+        };
+        self.log.line(verb, format_args!("write UDP: {}", cause(&error)));
     }
 }

@@ -26,6 +26,7 @@ mod server;
 mod signals;
 mod status;
 mod sys;
+mod task;
 mod tcp;
 mod timer;
 mod tun;
@@ -82,11 +83,11 @@ fn main() -> ExitCode {
             eprint!("{HELP}");
             ExitCode::FAILURE
         }
-        ["--help" | "-h"] => {
+        [.., "--help" | "-h"] | ["--help" | "-h", ..] => {
             print!("{HELP}");
             ExitCode::SUCCESS
         }
-        ["--version"] => {
+        [.., "--version"] | ["--version", ..] => {
             println!("{}", version());
             ExitCode::SUCCESS
         }
@@ -139,7 +140,8 @@ impl Process {
         log.info(version());
         if let Some(path) = &host.writepid {
             let pid = format!("{}\n", std::process::id());
-            std::fs::write(path, pid).map_err(|error| format!("writepid: cannot write {path}: {error}"))?;
+            std::fs::write(path, pid)
+                .map_err(|error| format!("writepid: cannot write {path}: {}", cause(&error)))?;
         }
         let files = open_files(host, &Files::default())?;
         let signals = Signals::new().map_err(|error| format!("cannot take over signals: {error}"))?;
@@ -285,19 +287,22 @@ fn load(args: &[String]) -> Result<(Profile, Vec<Diagnostic>), Failure> {
 
 /// Opens the files that are written all the time. One that is open already stays so.
 fn open_files(host: &HostConfig, before: &Files) -> Result<Files, String> {
-    let open = |path: Option<&str>, before: &Option<Output>| {
+    let open = |option: &str, path: Option<&str>, before: &Option<Output>| {
         let Some(path) = path else { return Ok(None) };
         match before.as_ref().filter(|output| output.path() == Path::new(path)) {
             Some(output) => Ok(Some(output.clone())),
             None => Output::open(path)
                 .map(Some)
-                .map_err(|error| format!("cannot write {path}: {}", cause(&error))),
+                .map_err(|error| format!("{option}: cannot write {path}: {}", cause(&error))),
         }
     };
     let status = host.status.as_ref().map(|status| status.path.as_str());
     let leases = host.pool_persist.as_ref().filter(|persist| persist.interval.is_some());
     let leases = leases.map(|persist| persist.path.as_str());
-    Ok(Files { status: open(status, &before.status)?, leases: open(leases, &before.leases)? })
+    Ok(Files {
+        status: open("status", status, &before.status)?,
+        leases: open("ifconfig-pool-persist", leases, &before.leases)?,
+    })
 }
 
 fn open_log(host: &HostConfig, clock: Clock) -> Result<Log, String> {

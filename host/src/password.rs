@@ -1,14 +1,18 @@
 //! Name and password for `auth-user-pass`: from a file, or from the user at the terminal.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use adit::config::Credentials;
-use rustix::termios::{self, LocalModes, OptionalActions};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 use zeroize::Zeroizing;
 
 use crate::errors::cause;
+use crate::task::Task;
 
 /// Reads the first two lines of `path`: name, password.
 pub(crate) fn from_file(path: &Path) -> Result<Credentials, String> {
@@ -30,39 +34,85 @@ fn parse(text: &str) -> Option<Credentials> {
     Some(Credentials { username, password })
 }
 
-/// Asks at the terminal of the process.
-pub(crate) fn from_terminal() -> Result<Credentials, String> {
-    let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty");
-    let terminal = terminal.map_err(|_| {
-        "auth-user-pass: there is no terminal to ask for name and password; name a file that holds them"
-            .to_owned()
-    })?;
-    let ask = || -> io::Result<Credentials> {
-        let username = prompt(&terminal, "Enter Auth Username: ")?;
-        let password = without_echo(&terminal, || prompt(&terminal, "Enter Auth Password: "))?;
-        Ok(Credentials { username, password: Zeroizing::new(password) })
-    };
-    ask().map_err(|error| format!("auth-user-pass: cannot read from the terminal: {error}"))
+/// A question at the terminal of the process that waits for its answer. Dropping it gives the question up and leaves
+/// the terminal as it was.
+#[derive(Debug)]
+pub(crate) struct Prompt {
+    task: Task<Result<Credentials, String>>,
+    terminal: File,
+    before: Termios,
 }
 
-fn prompt(mut terminal: &File, text: &str) -> io::Result<String> {
-    terminal.write_all(text.as_bytes())?;
-    let mut line = String::new();
-    BufReader::with_capacity(1, terminal).read_line(&mut line)?;
-    line.truncate(line.trim_end_matches(['\n', '\r']).len());
-    Ok(line)
+impl Prompt {
+    /// Asks.
+    pub(crate) fn open() -> Result<Self, String> {
+        let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty");
+        let terminal = terminal.map_err(|_| {
+            "auth-user-pass: there is no terminal to ask for name and password; name a file that holds them"
+                .to_owned()
+        })?;
+        let start = || -> io::Result<Self> {
+            let before = termios::tcgetattr(&terminal)?;
+            let asked = terminal.try_clone()?;
+            let work = move |given_up: BorrowedFd<'_>| ask(&asked, given_up).map_err(unreadable);
+            Ok(Self { task: Task::spawn("prompt", work)?, terminal, before })
+        };
+        start().map_err(unreadable)
+    }
+
+    /// The answer, once it is there.
+    pub(crate) fn take(&self) -> Option<Result<Credentials, String>> {
+        self.task.take()
+    }
 }
 
-/// Runs `f` while the terminal shows nothing of what is typed.
-fn without_echo<T>(mut terminal: &File, f: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    let before = termios::tcgetattr(terminal)?;
-    let mut silent = before.clone();
+impl AsFd for Prompt {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.task.as_fd()
+    }
+}
+
+impl Drop for Prompt {
+    fn drop(&mut self) {
+        let _ = termios::tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
+        // The line of the password, or of Control-C, is not ended by any echo.
+        let _ = self.terminal.write_all(b"\n");
+    }
+}
+
+fn unreadable(error: io::Error) -> String {
+    format!("auth-user-pass: cannot read from the terminal: {}", cause(&error))
+}
+
+fn ask(terminal: &File, given_up: BorrowedFd<'_>) -> io::Result<Credentials> {
+    let username = line_of(terminal, given_up, "Enter Auth Username: ")?.to_string();
+    let mut silent = termios::tcgetattr(terminal)?;
     silent.local_modes.remove(LocalModes::ECHO);
     termios::tcsetattr(terminal, OptionalActions::Flush, &silent)?;
-    let result = f();
-    termios::tcsetattr(terminal, OptionalActions::Now, &before)?;
-    terminal.write_all(b"\n")?;
-    result
+    let password = line_of(terminal, given_up, "Enter Auth Password: ")?;
+    Ok(Credentials { username, password })
+}
+
+/// Prints `text` and waits for a line.
+fn line_of(mut terminal: &File, given_up: BorrowedFd<'_>, text: &str) -> io::Result<Zeroizing<String>> {
+    terminal.write_all(text.as_bytes())?;
+    // A read could not be broken off, and would take the next question's answer.
+    let mut waiting = [PollFd::new(terminal, PollFlags::IN), PollFd::new(&given_up, PollFlags::IN)];
+    while let Err(error) = poll(&mut waiting, None) {
+        if error != Errno::INTR {
+            return Err(error.into());
+        }
+    }
+    if !waiting[1].revents().is_empty() {
+        return Err(ErrorKind::Interrupted.into());
+    }
+    let mut line = Zeroizing::new(String::new());
+    if BufReader::with_capacity(1, terminal).read_line(&mut line)? == 0 {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
+    let len = line.trim_end_matches(['\n', '\r']).len();
+    line.truncate(len);
+    Ok(line)
 }
 
 #[cfg(test)]

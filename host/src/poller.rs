@@ -17,6 +17,8 @@ pub(crate) enum Source {
     Tun,
     /// The listener has connections.
     Listener,
+    /// A [`Task`](crate::task::Task) is done.
+    Task,
     /// A UDP socket or TCP connection.
     Link(LinkId),
 }
@@ -98,6 +100,7 @@ impl Source {
             Self::Signals => 0,
             Self::Tun => 1,
             Self::Listener => 2,
+            Self::Task => 3,
             Self::Link(link) => Self::LINKS | u64::from(link.0),
         })
     }
@@ -107,6 +110,7 @@ impl Source {
             0 => Self::Signals,
             1 => Self::Tun,
             2 => Self::Listener,
+            3 => Self::Task,
             link => Self::Link(LinkId(link as u32)),
         }
     }

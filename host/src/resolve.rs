@@ -1,10 +1,61 @@
 //! From names to addresses, by the system's resolver.
 //!
-//! A look-up waits: nothing else happens in a client before it has a server. A server looks up only its own address.
+//! A look-up waits, for many seconds if no name server answers. A client does it in a [`Task`], a server, which looks
+//! up only its own address, before it has anything else to do.
 
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use adit::config::AddressFamily;
+
+use crate::errors::cause;
+use crate::task::Task;
+use crate::udp::any_address;
+
+/// Where a client's link is to go, in names.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) family: Option<AddressFamily>,
+    /// Which of several addresses is wanted.
+    pub(crate) turn: usize,
+    /// `local`
+    pub(crate) local: Option<String>,
+    /// `lport`, if the link is to be bound.
+    pub(crate) local_port: Option<u16>,
+}
+
+/// The same in addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ends {
+    pub(crate) remote: SocketAddr,
+    /// Where to bind, if `local` or a port is given.
+    pub(crate) local: Option<SocketAddr>,
+}
+
+impl Target {
+    /// Begins to look it up.
+    pub(crate) fn look_up(self) -> io::Result<Task<Result<Ends, String>>> {
+        Task::spawn("resolver", move |_| self.ends())
+    }
+
+    fn ends(&self) -> Result<Ends, String> {
+        let addresses = resolve(&self.host, self.port, self.family)?;
+        let remote = addresses[self.turn % addresses.len()];
+        let family = Some(family_of(remote));
+        let local = match &self.local {
+            Some(local) => resolve(local, self.local_port.unwrap_or(0), family)?.first().copied(),
+            None => self.local_port.map(|port| any_address(family, port)),
+        };
+        Ok(Ends { remote, local })
+    }
+}
+
+/// The family of an address.
+pub(crate) fn family_of(address: SocketAddr) -> AddressFamily {
+    if address.is_ipv4() { AddressFamily::V4 } else { AddressFamily::V6 }
+}
 
 /// The addresses of `host`, at least one, of `family` if that is given.
 pub(crate) fn resolve(
@@ -13,8 +64,9 @@ pub(crate) fn resolve(
     family: Option<AddressFamily>,
 ) -> Result<Vec<SocketAddr>, String> {
     let found = (host, port).to_socket_addrs();
-    let all =
-        found.map_err(|error| format!("RESOLVE: Cannot resolve host address: {host}:{port} ({error})"))?;
+    let all = found.map_err(|error| {
+        format!("RESOLVE: Cannot resolve host address: {host}:{port} ({})", cause(&error))
+    })?;
     let fits = |address: &SocketAddr| match family {
         None => true,
         Some(AddressFamily::V4) => address.is_ipv4(),
@@ -49,6 +101,29 @@ mod tests {
         assert_eq!(resolve("2001:db8::1", 1, Some(AddressFamily::V6)).unwrap().len(), 1);
         let error = resolve("192.0.2.1", 1194, Some(AddressFamily::V6)).unwrap_err();
         assert_eq!(error, "RESOLVE: Cannot resolve host address: 192.0.2.1 has no IPv6 address");
+    }
+
+    #[test]
+    fn both_ends_are_of_one_family() {
+        let target = Target {
+            host: "2001:db8::1".into(),
+            port: 1194,
+            family: None,
+            turn: 3,
+            local: None,
+            local_port: Some(7),
+        };
+        let ends = |remote: &str, local: Option<&str>| Ends {
+            remote: remote.parse().unwrap(),
+            local: local.map(|local| local.parse().unwrap()),
+        };
+        assert_eq!(target.ends().unwrap(), ends("[2001:db8::1]:1194", Some("[::]:7")));
+        let ipv4 = Target { host: "192.0.2.1".into(), local: Some("127.0.0.1".into()), ..target.clone() };
+        assert_eq!(ipv4.ends().unwrap(), ends("192.0.2.1:1194", Some("127.0.0.1:7")));
+        let neither = Target { local_port: None, ..target.clone() };
+        assert_eq!(neither.ends().unwrap(), ends("[2001:db8::1]:1194", None));
+        let mixed = Target { local: Some("127.0.0.1".into()), ..target };
+        assert!(mixed.ends().unwrap_err().ends_with("127.0.0.1 has no IPv6 address"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use adit::{Endpoint, Event, Instant, LinkId};
 
 use crate::clock::Clock;
+use crate::errors::cause;
 use crate::io::{Io, LinkChange};
 use crate::poller::{Ready, Source};
 use crate::signals::{Request, Signals};
@@ -36,6 +37,8 @@ pub(crate) trait Role<E: Endpoint> {
     fn handle_link(&mut self, node: &mut Node<E>, now: Instant, link: LinkId, change: LinkChange);
     /// The listener has connections.
     fn handle_listener(&mut self, _node: &mut Node<E>, _now: Instant) {}
+    /// What was waited for on another thread is there.
+    fn handle_task(&mut self, _node: &mut Node<E>, _now: Instant) {}
     /// Does what is due by now.
     fn handle_timeout(&mut self, node: &mut Node<E>, now: Instant);
     /// When something is due next.
@@ -60,6 +63,9 @@ pub(crate) fn run<E: Endpoint>(
         let timeout = timeout(node, role);
         node.io.poller.wait(timeout, &mut ready)?;
         let now = node.clock.now();
+        if let Some(unix) = node.clock.correction() {
+            node.engine.set_wall_clock(now, unix);
+        }
         for &event in &ready {
             handle_ready(node, role, signals, now, event)?;
         }
@@ -102,7 +108,14 @@ fn handle_ready<E: Endpoint>(
                 role.handle_signal(node, now, name, request);
             }
         }
-        Source::Tun => node.io.read_tun(&mut node.engine, now)?,
+        Source::Tun => {
+            let read = node.io.read_tun(&mut node.engine, now);
+            // Somebody has deleted it.
+            read.map_err(|error| {
+                io::Error::new(error.kind(), format!("the TUN device is gone: {}", cause(&error)))
+            })?;
+        }
+        Source::Task => role.handle_task(node, now),
         Source::Listener => role.handle_listener(node, now),
         Source::Link(link) => {
             if let Some(change) = node.io.read_link(&mut node.engine, now, link, ready) {

@@ -104,7 +104,9 @@ impl ServerRole {
     /// Ends: writes the files, and closes everything or keeps the device for the next run.
     pub(crate) fn finish(&mut self, node: &mut Node<Server>, keep: bool) -> Option<Tunnel> {
         self.write_leases(node);
-        self.write_status(node);
+        if self.leaving.is_none() {
+            self.write_status(node);
+        }
         node.io.close_links();
         node.io.close_listener();
         let tunnel = self.tunnel.take()?;
@@ -180,6 +182,10 @@ impl ServerRole {
 
     fn leave(&mut self, node: &mut Node<Server>, now: Instant, outcome: Outcome) {
         self.at_once = self.leaving.is_some();
+        if !self.at_once {
+            // The last look at the clients: they are gone from the engine before they are from the network.
+            self.write_status(node);
+        }
         self.leaving.get_or_insert(outcome);
         node.engine.shutdown(now);
     }
@@ -245,7 +251,7 @@ impl Role<Server> for ServerRole {
             self.accept_again = None;
             node.io.watch_listener(true);
         }
-        if self.status.take(now) {
+        if self.status.take(now) && self.leaving.is_none() {
             self.write_status(node);
         }
         if self.leases.take(now) {

@@ -53,6 +53,15 @@ pub(crate) struct Sent {
     pub(crate) error: Option<io::Error>,
 }
 
+impl Sent {
+    /// Adds what became of another batch.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.lost += other.lost;
+        self.error = self.error.take().or(other.error);
+    }
+}
+
 impl Datagrams {
     /// For batches of up to `capacity` packets.
     pub(crate) fn new(capacity: usize) -> Self {
@@ -156,8 +165,14 @@ impl Datagrams {
             if error.kind() == io::ErrorKind::Interrupted {
                 continue;
             }
-            if error.kind() == io::ErrorKind::WouldBlock && wait_writable(socket) {
-                continue;
+            if error.kind() == io::ErrorKind::WouldBlock {
+                if wait_writable(socket) {
+                    continue;
+                }
+                // Waiting as long for each of the rest would hold up everybody.
+                sent.lost += self.messages[next..].iter().map(|message| message.count as u64).sum::<u64>();
+                sent.error.get_or_insert(error);
+                break;
             }
             if self.messages[next].count > 1 {
                 // Too large for the path, or the card cannot: once more, one by one.

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use super::super::directive::{Class, Directive};
+use super::super::directive::Directive;
 use super::super::draft::Draft;
 use super::super::session::{CertRole, TlsVersion, TlsVersionMax, VerifyX509Name};
 use super::super::statement::{Complaint, Statement};
@@ -30,8 +30,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     })
     .inline(),
     Directive::new("crl-verify", "FILE [dir]", crl_verify).inline(),
-    Directive::of("dh", "FILE", Class::NoEffect("TLS agrees on its keys by elliptic curves (ECDHE) here"))
-        .inline(),
+    Directive::new("dh", "FILE|none", dh).inline(),
     Directive::new("remote-cert-tls", "client|server", |draft, statement| {
         draft.session.tls.remote_cert_tls = Some(statement.get(1, cert_role)?);
         Ok(())
@@ -54,6 +53,15 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         Ok(())
     }),
 ];
+
+/// `none` is what happens in any case.
+fn dh(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    if statement.word(1) != Some("none") {
+        let clause = "this has no effect: TLS agrees on its keys by elliptic curves (ECDHE) here";
+        draft.warn_of(statement, 0, clause);
+    }
+    Ok(())
+}
 
 fn crl_verify(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
     statement.optional(2, |word| match word {
