@@ -52,8 +52,6 @@ impl<T> AsFd for Task<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
-
     use rustix::event::{PollFd, PollFlags, poll};
 
     use super::*;
@@ -64,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_result_rings() {
-        let (go, wait) = mpsc::channel::<()>();
+        let (go, wait) = channel::<()>();
         let task = Task::spawn("test", move |_| {
             let _ = wait.recv();
             7
@@ -78,7 +76,7 @@ mod tests {
 
     #[test]
     fn work_learns_that_it_was_given_up() {
-        let (ended, end) = mpsc::channel();
+        let (ended, end) = channel();
         let task = Task::spawn("test", move |given_up| {
             wait_readable(given_up);
             let _ = ended.send(());
