@@ -141,7 +141,7 @@ impl Client {
             ControlMessage::Halt(text) => return Err(CloseReason::RemoteHalt(text.to_string())),
             ControlMessage::Exit => return Err(CloseReason::RemoteExit),
             ControlMessage::Info(text) | ControlMessage::InfoPre(text) => {
-                self.events.notice(peer, alloc::format!("the server says: {text}"));
+                self.events.notice(peer, alloc::format!("the server says: {}", mask_secrets(text)));
             }
             ControlMessage::PushRequest
             | ControlMessage::PushUpdate(_)
