@@ -29,26 +29,41 @@ impl Output {
     }
 
     /// Makes `text` the file's content: by a new file that takes its place and permissions, so that no reader sees half
-    /// of it. Where the directory may not be written, in place.
+    /// of it. Where that cannot be, in place.
     pub(crate) fn replace(&self, text: &str) -> io::Result<()> {
+        // A symbolic link or a device, such as /dev/null, stays what it is.
+        if fs::symlink_metadata(&self.path).is_ok_and(|metadata| !metadata.is_file()) {
+            return self.overwrite(text);
+        }
+        match self.replace_whole(text) {
+            // No right to the directory, or the file is mounted there by itself.
+            Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ResourceBusy) => {
+                self.overwrite(text)
+            }
+            other => other,
+        }
+    }
+
+    fn replace_whole(&self, text: &str) -> io::Result<()> {
         let mut beside = self.path.clone().into_os_string();
         beside.push(".new");
-        match private().create(true).truncate(true).open(&beside) {
-            Ok(mut new) => {
-                new.set_permissions(self.file.borrow().metadata()?.permissions())?;
-                new.write_all(text.as_bytes())?;
-                fs::rename(&beside, &self.path)?;
-                *self.file.borrow_mut() = new;
-                Ok(())
-            }
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                let mut file = self.file.borrow_mut();
-                file.set_len(0)?;
-                file.rewind()?;
-                file.write_all(text.as_bytes())
-            }
-            Err(error) => Err(error),
+        // What somebody else has put there, perhaps a link to a file of ours, is not written to.
+        let _ = fs::remove_file(&beside);
+        let mut new = private().create_new(true).open(&beside)?;
+        new.set_permissions(self.file.borrow().metadata()?.permissions())?;
+        new.write_all(text.as_bytes())?;
+        fs::rename(&beside, &self.path)?;
+        *self.file.borrow_mut() = new;
+        Ok(())
+    }
+
+    fn overwrite(&self, text: &str) -> io::Result<()> {
+        let mut file = self.file.borrow_mut();
+        if file.metadata()?.is_file() {
+            file.set_len(0)?;
+            file.rewind()?;
         }
+        file.write_all(text.as_bytes())
     }
 }
 
@@ -61,7 +76,7 @@ fn private() -> OpenOptions {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 
@@ -96,6 +111,27 @@ mod tests {
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+        fs::remove_dir_all(&directory).unwrap();
+    }
+    #[test]
+    fn links_are_kept_where_they_are_meant_and_not_followed_where_not() {
+        let directory = std::env::temp_dir().join(format!("adit-file-link-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let [path, target, planted, victim] =
+            ["status", "target", "status.new", "victim"].map(|name| directory.join(name));
+        fs::write(&victim, "precious").unwrap();
+        symlink(&target, &path).unwrap();
+        let output = Output::open(path.to_str().unwrap()).unwrap();
+        output.replace("by the link").unwrap();
+        assert_eq!(fs::read_to_string(&target).unwrap(), "by the link");
+        assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+
+        // Somebody deletes it, and plants another.
+        fs::remove_file(&path).unwrap();
+        symlink(&victim, &planted).unwrap();
+        output.replace("anew").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "anew");
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
         fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -44,8 +44,6 @@ pub struct HostConfig {
     pub log: LogTarget,
     /// `verb`: 0 (errors only) to 11.
     pub verb: u8,
-    /// `mute`: at most this many messages of one kind in a row; 0 for all.
-    pub mute: u32,
     /// `status`
     pub status: Option<StatusFile>,
     /// `ifconfig-pool-persist`
@@ -72,7 +70,6 @@ impl Default for HostConfig {
             group: None,
             log: LogTarget::Stdout,
             verb: 1,
-            mute: 0,
             status: None,
             pool_persist: None,
             writepid: None,

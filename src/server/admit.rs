@@ -149,7 +149,7 @@ impl Server {
         }
         let unix = self.env.unix(now);
         let Some(peer) = self.peers.get_mut(index) else { return Ok(()) };
-        let Some(hello) = peer.hello.take() else { return Ok(()) };
+        let Some(hello) = &peer.hello else { return Ok(()) };
         let config = &self.shared.config;
         let cipher =
             choose_cipher(config, &hello.peer_info, &hello.options).ok_or(CloseReason::NoSharedCipher)?;
@@ -180,6 +180,7 @@ impl Server {
             self.routes.insert(address, index);
         }
         peer.session.start_keepalive(now, config.ping, config.ping_timeout);
+        peer.hello = None;
         peer.stage = Stage::Connected;
         peer.connected_since = unix;
         let (id, path) = (peer.id, *peer.session.path());
@@ -214,6 +215,13 @@ impl Server {
             CloseReason::AuthFailed(text) if text.is_empty() => "AUTH_FAILED".to_string(),
             CloseReason::AuthFailed(text) => alloc::format!("AUTH_FAILED,{text}"),
             CloseReason::AuthTimeout => "AUTH_FAILED".to_string(),
+            // It may come in later, and is to try again, not to end.
+            CloseReason::Limit(_) => match &peer.hello {
+                Some(hello) if hello.peer_info.iv_proto().contains(IvProto::AUTH_FAIL_TEMP) => {
+                    alloc::format!("AUTH_FAILED,TEMP:{reason}")
+                }
+                _ => "RESTART".to_string(),
+            },
             other => alloc::format!("AUTH_FAILED,{other}"),
         };
         peer.session.send_message(&text);

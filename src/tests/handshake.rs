@@ -126,16 +126,26 @@ fn a_second_session_of_the_same_client_takes_over() {
 }
 
 #[test]
-fn max_clients_refuses_the_next_one() {
+fn max_clients_keeps_the_next_one_waiting() {
     let mut builder = WorldBuilder::new(8);
     builder.clients = 3;
     builder.server.duplicate_cn = true;
     builder.server.max_clients = 2;
+    builder.client.session.explicit_exit_notify = Some(1);
     let mut world = builder.build();
     world.start();
     world.run_for(Duration::from_secs(5));
     assert_eq!(world.server.peers().count(), 2);
     assert!(world.server_closings().iter().any(|reason| matches!(reason, CloseReason::Limit(_))));
+    let refused = (0..3).find(|&number| !world.client_closings(number).is_empty()).expect("one of three");
+    let told = "TEMP:the limit of clients (max-clients) is reached".into();
+    assert_eq!(world.client_closings(refused)[0], &CloseReason::RemoteRestart(told));
+
+    let now = world.now;
+    world.clients[(refused + 1) % 3].client.disconnect(now);
+    world.run_for(Duration::from_secs(60));
+    assert_eq!(world.server.peers().count(), 2);
+    assert!(world.clients[refused].client.settings().is_some(), "still outside");
 }
 
 #[test]

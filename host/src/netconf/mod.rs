@@ -53,13 +53,18 @@ impl Network {
         Hop::parse(&self.ip.output(&format!("{family} route show default")).ok()?)
     }
 
-    /// Undoes everything, the last step first. What vanished with its device counts as undone.
+    /// Undoes everything, the last step first. What belongs to the device would go with it in any case; a route past
+    /// it stays if we are not root any more.
     pub(crate) fn undo(&mut self, log: &Log) {
+        let mut failures = Vec::new();
         for command in self.undo.drain(..).rev() {
             log.line(Verb::Details, format_args!("{} {command}", self.ip.program()));
-            if let Err(error) = self.ip.run(&command) {
-                log.line(Verb::Debug, error);
-            }
+            failures.extend(self.ip.run(&command).err());
+        }
+        match &failures[..] {
+            [] => {}
+            [one] => log.warning(one),
+            [first, rest @ ..] => log.warning(format_args!("{first} (and {} more)", rest.len())),
         }
     }
 }

@@ -43,10 +43,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         draft.host.verb = statement.get(1, |word| values::number(word, 0..=11))?;
         Ok(())
     }),
-    Directive::new("mute", "N", |draft, statement| {
-        draft.host.mute = statement.get(1, |word| values::number(word, 0..=i32::MAX as u64))?;
-        Ok(())
-    }),
+    Directive::of("mute", "N", Class::NoEffect("nothing is logged again and again that could be left out")),
     Directive::new("status", "FILE [SECONDS]", status),
     Directive::new("writepid", "FILE", |draft, statement| {
         draft.host.writepid = Some(statement.get(1, path)?);

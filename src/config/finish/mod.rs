@@ -27,6 +27,7 @@ pub(crate) fn finish(draft: Draft, name: &str, files: &mut dyn Files) -> (Option
     let role = finishing.role().map(|role| {
         finishing.check_roles(role);
         finishing.device();
+        finishing.privileges();
         finishing.tls(role);
         finishing.wrap();
         finishing.ciphers();
@@ -89,6 +90,14 @@ impl Finishing<'_> {
                 self.missing("this needs 'client', or 'server NETWORK NETMASK'");
                 None
             }
+        }
+    }
+
+    /// Who is no longer root cannot open the device again.
+    fn privileges(&mut self) {
+        let host = &self.draft.host;
+        if host.user.is_some() && !host.persist_tun && host.dev != Device::Null {
+            self.draft.warning("user", "a restart without root will fail: add 'persist-tun'");
         }
     }
 

@@ -157,7 +157,18 @@ fn debians_samples() {
     assert_eq!((server.max_clients, server.session.data_ciphers.len()), (100, 3));
     assert!(matches!(server.session.wrap, WrapConfig::TlsAuth { direction: Some(0), .. }));
     assert_eq!((host.transport, host.local.as_deref()), (Transport::Tcp, Some("192.0.2.1")));
-    assert_eq!((host.user.as_deref(), host.mute), (Some("openvpn"), 20));
+    assert_eq!(host.user.as_deref(), Some("openvpn"));
+}
+
+#[test]
+fn what_is_fine_is_not_warned_of() {
+    let warnings = |more: &str| messages(&parse(&server_with(more)));
+    assert!(warnings("dh none\n").is_empty());
+    assert_eq!(warnings("dh dh.pem\n").len(), 1);
+    assert!(warnings("user nobody\npersist-tun\n").is_empty());
+    assert!(
+        warnings("user nobody\n")[0].ends_with("user: a restart without root will fail: add 'persist-tun'")
+    );
 }
 
 #[test]
