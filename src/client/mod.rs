@@ -26,10 +26,8 @@ use crate::peer_data::{Opened, Payload, PeerData};
 use crate::reason::{DropCounters, DropReason};
 use crate::session::{Login, Session, SessionEvent, Shared, breaks_link, take_packet};
 use crate::time::{Deadline, Instant, TimerKind, UnixTime};
-use crate::tls::TlsContext;
 use crate::wire::opcode::parse_first_byte;
 use crate::wire::stream;
-use crate::wrap::WrapKeys;
 
 use pull::Pull;
 use remotes::Remotes;
@@ -95,22 +93,17 @@ impl Client {
         limits: Limits,
         now: Instant,
     ) -> Result<Self, Error> {
-        let wrap = WrapKeys::new(Role::Client, &config.session.wrap, config.session.auth)?;
-        let tls = TlsContext::new(Role::Client, &config.session.tls, host.crypto)?;
-        let mut events = EventQueue::new(limits.events);
-        for warning in tls.warnings().iter().chain(&tls.date_warnings(host.unix_time)) {
-            events.notice(PeerId::NONE, warning.to_string());
-        }
+        let (shared, events) =
+            Shared::load(Role::Client, &config.session, host.crypto, host.unix_time, limits)?;
         let local_info = pull::local_info(&config).to_string().into();
         let credentials = match &config.auth_user_pass {
             AuthUserPass::Given(credentials) => Some(credentials.clone()),
             AuthUserPass::Off | AuthUserPass::Ask => None,
         };
         let remotes = Remotes::new(config.remotes.len(), config.connect_retry);
-        let shared = Shared { role: Role::Client, config: config.session.clone(), tls, wrap, limits };
         Ok(Self {
             config,
-            shared: Arc::new(shared),
+            shared,
             env: Environment::new(host.entropy, now, host.unix_time),
             local_info,
             credentials,
@@ -302,7 +295,9 @@ impl Client {
 
     // ---- output ----
 
-    /// Fills the batch, all of whose descriptors are free slots, with what the engine itself wants to send.
+    /// Fills the batch, all of whose descriptors are free slots, with what the engine itself wants to send. A slot
+    /// needs [`HEADROOM`](crate::HEADROOM), `max-packet-size` and [`TAILROOM`](crate::TAILROOM) bytes; what does not
+    /// fit is dropped with [`DropReason::NoRoom`] and sent again by its timer.
     pub fn poll_transmits(&mut self, now: Instant, batch: &mut Batch<'_>) {
         batch.fill(self, |client, buf| {
             if let Some(session) = &mut client.farewell {

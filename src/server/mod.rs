@@ -12,7 +12,7 @@ mod settings;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -33,12 +33,11 @@ use crate::peer_data::{Opened, Payload, PeerData};
 use crate::reason::{DropCounters, DropReason};
 use crate::session::{Shared, breaks_link, take_packet};
 use crate::time::{Deadline, Instant, UnixTime};
-use crate::tls::TlsContext;
 use crate::wire::ip::IpHeader;
 use crate::wire::opcode::parse_first_byte;
 use crate::wire::stream;
 use crate::wire::{ControlHeader, DataHeader, WirePeerId};
-use crate::wrap::{Cookie, InitialRateLimit, WrapKeys};
+use crate::wrap::{Cookie, InitialRateLimit};
 
 use admit::AuthState;
 use links::Links;
@@ -120,21 +119,11 @@ impl Server {
         limits: Limits,
         now: Instant,
     ) -> Result<Self, Error> {
-        let wrap = WrapKeys::new(Role::Server, &config.session.wrap, config.session.auth)?;
-        let tls = TlsContext::new(Role::Server, &config.session.tls, host.crypto)?;
-        let mut events = EventQueue::new(limits.events);
-        for warning in tls.warnings().iter().chain(&tls.date_warnings(host.unix_time)) {
-            events.notice(PeerId::NONE, warning.to_string());
-        }
+        let (shared, events) =
+            Shared::load(Role::Server, &config.session, host.crypto, host.unix_time, limits)?;
         let mut env = Environment::new(host.entropy, now, host.unix_time);
         Ok(Self {
-            shared: Arc::new(Shared {
-                role: Role::Server,
-                config: config.session.clone(),
-                tls,
-                wrap,
-                limits,
-            }),
+            shared,
             cookie: Cookie::new(env.random()),
             initial_rate: InitialRateLimit::new(config.connect_freq_initial),
             env,
@@ -275,7 +264,9 @@ impl Server {
 
     // ---- output ----
 
-    /// Fills the batch, all of whose descriptors are free slots, with what the engine itself wants to send.
+    /// Fills the batch, all of whose descriptors are free slots, with what the engine itself wants to send. A slot
+    /// needs [`HEADROOM`](crate::HEADROOM), `max-packet-size` and [`TAILROOM`](crate::TAILROOM) bytes; what does not
+    /// fit is dropped with [`DropReason::NoRoom`] and sent again by its timer.
     pub fn poll_transmits(&mut self, now: Instant, batch: &mut Batch<'_>) {
         batch.fill(self, |server, buf| {
             while let Some(index) = server.peers.first_ready() {

@@ -18,20 +18,22 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use rustls::crypto::CryptoProvider;
 use zeroize::Zeroizing;
 
 use crate::algorithm::{Cipher, Role};
 use crate::config::{Credentials, SessionConfig};
 use crate::crypto::KeyBlock;
 use crate::data::KeySlots;
-use crate::event::CloseReason;
+use crate::error::Error;
+use crate::event::{CloseReason, EventQueue};
 use crate::host::Environment;
 use crate::limits::Limits;
 use crate::path::Path;
 use crate::peer::PeerId;
 use crate::peer_data::PeerData;
 use crate::reason::DropReason;
-use crate::time::Instant;
+use crate::time::{Instant, UnixTime};
 use crate::tls::{PeerCertificate, TlsContext, TlsProtocol};
 use crate::wire::message::split_messages;
 use crate::wire::{ControlHeader, ControlPacket, KeyId, Opcode, PeerInfo, SessionId};
@@ -50,6 +52,25 @@ pub(crate) struct Shared {
     pub(crate) tls: TlsContext,
     pub(crate) wrap: WrapKeys,
     pub(crate) limits: Limits,
+}
+
+impl Shared {
+    /// Loads and checks what `config` names; what is only worth a warning becomes the first events.
+    pub(crate) fn load(
+        role: Role,
+        config: &SessionConfig,
+        crypto: Arc<CryptoProvider>,
+        unix: UnixTime,
+        limits: Limits,
+    ) -> Result<(Arc<Self>, EventQueue), Error> {
+        let wrap = WrapKeys::new(role, &config.wrap, config.auth)?;
+        let tls = TlsContext::new(role, &config.tls, crypto)?;
+        let mut events = EventQueue::new(limits.events);
+        for warning in tls.warnings().iter().chain(&tls.date_warnings(unix)) {
+            events.notice(PeerId::NONE, warning.to_string());
+        }
+        Ok((Arc::new(Self { role, config: config.clone(), tls, wrap, limits }), events))
+    }
 }
 
 /// What a session tells its owner, in order.
