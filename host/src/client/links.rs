@@ -1,0 +1,116 @@
+//! Links to the server: names to addresses, sockets to paths.
+
+use adit::client::Client;
+use adit::config::Remote;
+use adit::{Instant, Path, Transport};
+
+use super::{ClientRole, Waiting};
+use crate::errors::cause;
+use crate::io::{Io, Link};
+use crate::lines::family_address;
+use crate::poller::Source;
+use crate::resolve::{Ends, Target, family_of, random_host};
+use crate::run::{Node, Outcome};
+use crate::tcp::Connection;
+use crate::udp::{Udp, any_address};
+
+impl ClientRole {
+    /// Looks up the remote's address; the link follows when it is known.
+    pub(super) fn look_up(&mut self, node: &mut Node<Client>, now: Instant, remote: usize) {
+        node.io.close_links();
+        (self.link, self.opening) = (None, None);
+        let begin = || {
+            let remote = self.remotes.get(remote).ok_or("the configuration names no such remote")?;
+            let task = self.target(remote).look_up().map_err(|error| cause(&error))?;
+            node.io.poller.add(&task, Source::Task, false).map_err(|error| cause(&error))?;
+            Ok::<_, String>(Waiting::LookUp(task, remote.transport))
+        };
+        match begin() {
+            Ok(waiting) => self.waiting = Some(waiting),
+            Err(why) => node.engine.connect_failed(now, &why),
+        }
+    }
+
+    fn target(&self, remote: &Remote) -> Target {
+        let mut host = remote.host.clone();
+        if self.host.remote_random_hostname && host.parse::<std::net::IpAddr>().is_err() {
+            let mut random = [0; 6];
+            crate::fill_random(&mut random);
+            host = random_host(&host, random);
+        }
+        Target {
+            host,
+            port: remote.port,
+            family: remote.family,
+            turn: self.turn,
+            local: self.host.local.clone(),
+            local_port: self.host.local_port,
+        }
+    }
+
+    pub(super) fn looked_up(
+        &mut self,
+        node: &mut Node<Client>,
+        now: Instant,
+        transport: Transport,
+        found: Result<Ends, String>,
+    ) {
+        let ends = match found {
+            Ok(ends) => ends,
+            Err(why) => {
+                let since = *self.unresolved.get_or_insert(now);
+                if self.host.resolv_retry.is_some_and(|patience| now.since(since) >= patience) {
+                    self.log.error(format_args!("{why}; giving up, as resolv-retry says"));
+                    self.outcome = Some(Outcome::Exit(1));
+                } else {
+                    node.engine.connect_failed(now, &why);
+                }
+                return;
+            }
+        };
+        self.unresolved = None;
+        match self.open_link(&mut node.io, transport, ends) {
+            Ok(Some(path)) => {
+                let _ = node.engine.connect(now, path);
+            }
+            Ok(None) => self.opening = Some(now + self.connect_timeout),
+            Err(why) => node.engine.connect_failed(now, &why),
+        }
+    }
+
+    /// The path of a UDP link at once; a TCP link is only begun.
+    fn open_link(
+        &mut self,
+        io: &mut Io,
+        transport: Transport,
+        Ends { remote, local }: Ends,
+    ) -> Result<Option<Path>, String> {
+        let to = family_address(&remote.into());
+        let version = if remote.is_ipv4() { 4 } else { 6 };
+        match transport {
+            Transport::Udp => {
+                let bind = local.unwrap_or_else(|| any_address(Some(family_of(remote)), 0));
+                let udp = Udp::bind(bind)
+                    .map_err(|error| format!("cannot bind UDP to {bind}: {}", cause(&error)))?;
+                let link = io.add_link(Link::Udp(udp)).map_err(|error| error.to_string())?;
+                let bound =
+                    local.map_or_else(|| "(not bound)".to_owned(), |local| family_address(&local.into()));
+                self.log.info(format_args!("UDPv{version} link local: {bound}"));
+                self.log.info(format_args!("UDPv{version} link remote: {to}"));
+                self.link = Some((link, remote));
+                Ok(Some(Path::udp(link, remote)))
+            }
+            Transport::Tcp => {
+                self.log.info(format_args!("Attempting to establish TCP connection with {to}"));
+                let connection = Connection::open(remote, local).map_err(|error| tcp_failed(&to, &error))?;
+                let link = io.add_link(Link::Tcp(connection)).map_err(|error| error.to_string())?;
+                self.link = Some((link, remote));
+                Ok(None)
+            }
+        }
+    }
+}
+
+pub(super) fn tcp_failed(to: &str, error: &std::io::Error) -> String {
+    format!("TCP: connect to {to} failed: {}", cause(error))
+}

@@ -1,0 +1,250 @@
+//! The host of a client: links to its server, the login, and the system's side of what the server pushes.
+
+mod links;
+mod login;
+mod system;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use adit::client::Client;
+use adit::config::{ClientConfig, HostConfig, Remote, TunnelSettings};
+use adit::{CloseReason, Event, Instant, LinkId, Path, RequestId, Role as EngineRole, Transport};
+
+use crate::device::Tunnel;
+use crate::errors::cause;
+use crate::file::Output;
+use crate::io::LinkChange;
+use crate::lines::{Narrator, family_address};
+use crate::log::Log;
+use crate::password::Prompt;
+use crate::privileges::Privileges;
+use crate::resolve::Ends;
+use crate::run::{Node, Outcome, Role};
+use crate::signals::Request;
+use crate::status;
+use crate::sys::local_time;
+use crate::task::Task;
+use crate::timer::Every;
+use links::tcp_failed;
+
+/// What a client waits for before it can connect.
+#[derive(Debug)]
+enum Waiting {
+    /// Addresses, for a link by this transport.
+    LookUp(Task<Result<Ends, String>>, Transport),
+    /// The user.
+    Prompt(Prompt, RequestId),
+}
+
+/// What a client's loop knows beside the engine.
+pub(crate) struct ClientRole {
+    host: HostConfig,
+    remotes: Vec<Remote>,
+    connect_timeout: Duration,
+    tun_mtu: u16,
+    log: Rc<Log>,
+    narrator: Narrator,
+    privileges: Privileges,
+    waiting: Option<Waiting>,
+    /// The link in use, and the server's address.
+    link: Option<(LinkId, SocketAddr)>,
+    /// A TCP connection must be there by then.
+    opening: Option<Instant>,
+    /// Which of a remote's addresses is tried.
+    turn: usize,
+    /// Since when no name could be resolved.
+    unresolved: Option<Instant>,
+    tunnel: Option<Tunnel>,
+    /// What the tunnel was set up by.
+    settings: Option<TunnelSettings>,
+    connected: bool,
+    status: Every,
+    status_file: Option<Output>,
+    /// What follows when the engine has left.
+    leaving: Option<Outcome>,
+    outcome: Option<Outcome>,
+}
+
+impl ClientRole {
+    /// Begins: `tunnel` is what an earlier run kept.
+    pub(crate) fn start(
+        host: HostConfig,
+        config: &ClientConfig,
+        privileges: Privileges,
+        status_file: Option<Output>,
+        tunnel: Option<Tunnel>,
+        node: &mut Node<Client>,
+    ) -> Self {
+        let now = node.clock.now();
+        let status = Every::new(host.status.as_ref().map(|status| status.interval), now);
+        node.engine.start(now);
+        Self {
+            remotes: config.remotes.clone(),
+            connect_timeout: config.connect_timeout,
+            tun_mtu: config.session.tun_mtu,
+            log: Rc::clone(&node.io.log),
+            narrator: Narrator::new(EngineRole::Client),
+            privileges,
+            waiting: None,
+            link: None,
+            opening: None,
+            turn: 0,
+            unresolved: None,
+            tunnel,
+            settings: None,
+            connected: false,
+            status,
+            status_file,
+            leaving: None,
+            outcome: None,
+            host,
+        }
+    }
+
+    /// Ends: closes everything, or keeps the tunnel for the next run.
+    pub(crate) fn finish(mut self, node: &mut Node<Client>, keep: bool) -> Option<Tunnel> {
+        self.write_status(node);
+        node.io.close_links();
+        let tunnel = self.tunnel.take()?;
+        if keep {
+            return Some(tunnel.park(&mut node.io));
+        }
+        tunnel.close(&mut node.io, &self.log);
+        None
+    }
+
+    fn closed(&mut self, node: &mut Node<Client>, reason: &CloseReason) {
+        if !std::mem::take(&mut self.connected) {
+            // An address that has worked is tried again first.
+            self.turn = self.turn.wrapping_add(1);
+        }
+        if reason.is_final() {
+            let failed = !matches!(reason, CloseReason::Requested);
+            let outcome = self.leaving.unwrap_or_else(|| Outcome::Exit(u8::from(failed)));
+            self.outcome.get_or_insert(outcome);
+        } else if !self.host.persist_tun {
+            self.down(node);
+        }
+    }
+
+    // ---- the status ----
+
+    fn status_text(&self, node: &Node<Client>) -> String {
+        let mut traffic = node.io.traffic();
+        traffic.auth_read = traffic.tun_written;
+        status::client(local_time(node.clock.unix()), &traffic)
+    }
+
+    fn write_status(&self, node: &Node<Client>) {
+        if let Some(file) = &self.status_file
+            && let Err(error) = file.replace(&self.status_text(node))
+        {
+            self.log.warning(format_args!("cannot write {}: {}", file.path().display(), cause(&error)));
+        }
+    }
+}
+
+impl Role<Client> for ClientRole {
+    fn handle_event(&mut self, node: &mut Node<Client>, now: Instant, event: Event) {
+        for line in self.narrator.tell(&event) {
+            self.log.line(line.verb, line.text);
+        }
+        match event {
+            Event::ConnectRequested { remote } => self.look_up(node, now, remote),
+            Event::CredentialsRequested { request } => self.log_in(node, now, request),
+            Event::Connected { .. } => self.up(node),
+            Event::LinkClosed { link } => node.io.close_link(link),
+            Event::Closed { reason, .. } => self.closed(node, &reason),
+            _ => {}
+        }
+    }
+
+    fn handle_signal(&mut self, node: &mut Node<Client>, now: Instant, name: &'static str, request: Request) {
+        match request {
+            // Asked twice: at once.
+            Request::Exit if self.leaving.is_some() => self.outcome = Some(Outcome::Exit(0)),
+            Request::Exit => {
+                self.waiting = None;
+                self.log.info(format_args!("{name}[hard,] received, process exiting"));
+                self.leaving = Some(Outcome::Exit(0));
+                node.engine.disconnect(now);
+            }
+            Request::Reload => {
+                self.waiting = None;
+                self.log.info(format_args!("{name}[hard,] received, process restarting"));
+                self.leaving.get_or_insert(Outcome::Reload);
+                node.engine.disconnect(now);
+            }
+            Request::Restart => {
+                self.log.info(format_args!("{name}[hard,] received, process restarting"));
+                node.engine.restart(now);
+                // Between two attempts the pause ends.
+                node.engine.start(now);
+            }
+            Request::Status => {
+                for line in self.status_text(node).lines() {
+                    self.log.info(line);
+                }
+            }
+        }
+    }
+
+    fn handle_link(&mut self, node: &mut Node<Client>, now: Instant, link: LinkId, change: LinkChange) {
+        let Some((_, remote)) = self.link.filter(|(ours, _)| *ours == link) else { return };
+        self.opening = None;
+        let to = family_address(&remote.into());
+        match change {
+            LinkChange::Connected => {
+                self.log.info(format_args!("TCP connection established with {to}"));
+                let _ = node.engine.connect(now, Path::tcp(link, remote));
+            }
+            LinkChange::Failed(error) => node.engine.connect_failed(now, &tcp_failed(&to, &error)),
+            LinkChange::Closed => node.engine.link_closed(now, link),
+        }
+    }
+
+    fn handle_task(&mut self, node: &mut Node<Client>, now: Instant) {
+        match self.waiting.take() {
+            Some(Waiting::LookUp(task, transport)) => match task.take() {
+                Some(found) => self.looked_up(node, now, transport, found),
+                None => self.waiting = Some(Waiting::LookUp(task, transport)),
+            },
+            Some(Waiting::Prompt(prompt, request)) => match prompt.take() {
+                Some(answer) => {
+                    // The terminal comes back before anything is printed to it.
+                    drop(prompt);
+                    self.logged_in(node, now, request, answer);
+                }
+                None => self.waiting = Some(Waiting::Prompt(prompt, request)),
+            },
+            None => {}
+        }
+    }
+
+    fn handle_timeout(&mut self, node: &mut Node<Client>, now: Instant) {
+        if self.opening.is_some_and(|deadline| deadline <= now)
+            && let Some((link, remote)) = self.link.take()
+        {
+            self.opening = None;
+            node.io.close_link(link);
+            let to = family_address(&remote.into());
+            node.engine.connect_failed(
+                now,
+                &format!("TCP: connect to {to} failed: no answer within connect-timeout"),
+            );
+        }
+        if self.status.take(now) {
+            self.write_status(node);
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        self.opening.into_iter().chain(self.status.next()).min()
+    }
+
+    fn outcome(&self, _node: &Node<Client>) -> Option<Outcome> {
+        self.outcome
+    }
+}
