@@ -29,6 +29,7 @@ mod sys;
 mod task;
 mod tcp;
 mod timer;
+mod tools;
 mod tun;
 mod udp;
 
@@ -91,15 +92,22 @@ fn main() -> ExitCode {
             println!("{}", version());
             ExitCode::SUCCESS
         }
-        _ => match Process::start(args) {
-            Ok(process) => ExitCode::from(process.run()),
-            Err(Failure(sentences)) => {
-                for sentence in sentences {
-                    eprintln!("{sentence}");
-                }
-                ExitCode::FAILURE
-            }
+        _ => match tools::run(&args) {
+            Some(status) => status,
+            None => start(args),
         },
+    }
+}
+
+fn start(args: Vec<String>) -> ExitCode {
+    match Process::start(args) {
+        Ok(process) => ExitCode::from(process.run()),
+        Err(Failure(sentences)) => {
+            for sentence in sentences {
+                eprintln!("{sentence}");
+            }
+            ExitCode::FAILURE
+        }
     }
 }
 

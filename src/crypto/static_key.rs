@@ -11,7 +11,7 @@ use crate::config::{Diagnostic, NamedText};
 const BEGIN: &str = "-----BEGIN OpenVPN Static key V1-----";
 const END: &str = "-----END OpenVPN Static key V1-----";
 /// How such a file is made, for whoever has another.
-const HOW_TO_MAKE: &str = "`openvpn --genkey secret FILE` makes one";
+const HOW_TO_MAKE: &str = "`adit --genkey secret FILE` makes one";
 
 /// Reads a static key (`tls-auth`, `tls-crypt`). A byte order mark, text before the BEGIN line, white space in the
 /// key, CRLF line ends and all that follows the END line are passed over.
@@ -60,6 +60,26 @@ pub fn parse_static_key(text: &NamedText) -> Result<KeyBlock, Diagnostic> {
         return Err(error(begin, 1, &message));
     }
     Ok(block)
+}
+
+/// The text of a file that holds this key, as `openvpn --genkey secret` writes it.
+pub fn emit_static_key(key: &KeyBlock) -> Zeroizing<String> {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    // Enough from the start, so that no copy of the key is left behind when the text grows.
+    let mut text = Zeroizing::new(String::with_capacity(1024));
+    text.push_str("#\n# 2048 bit OpenVPN static key\n#\n");
+    text.push_str(BEGIN);
+    text.push('\n');
+    for line in key.as_bytes().chunks(16) {
+        for byte in line {
+            text.push(DIGITS[usize::from(byte >> 4)].into());
+            text.push(DIGITS[usize::from(byte & 0x0f)].into());
+        }
+        text.push('\n');
+    }
+    text.push_str(END);
+    text.push('\n');
+    text
 }
 
 /// Says what the file is instead, if it says so itself.

@@ -8,9 +8,9 @@ use pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8K
 use rustls::crypto::CryptoProvider;
 use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
 
-use super::pem::{self, Block};
 use super::x509::X509;
 use crate::config::{Diagnostic, NamedText, Position, TlsConfig};
+use crate::crypto::pem::{self, Block};
 
 /// A certificate of a file, with the place where it stands.
 #[derive(Debug)]

@@ -10,7 +10,6 @@ mod error;
 mod exporter;
 mod hello;
 mod identity;
-mod pem;
 mod refusal;
 mod revocation;
 mod rules;

@@ -8,8 +8,8 @@ use webpki::{CertRevocationList, OwnedCertRevocationList};
 use x509_cert::der::asn1::AnyRef;
 use x509_cert::der::{self, Decode, Header, SliceReader, Tag};
 
-use super::pem::{self, Block};
 use crate::config::{Diagnostic, NamedText};
+use crate::crypto::pem::{self, Block};
 
 /// All lists of `text`, at least one.
 pub(super) fn read(text: &NamedText) -> Result<Vec<CertRevocationList<'static>>, Diagnostic> {

@@ -31,6 +31,12 @@ fn the_key_s_bytes_come_in_order() {
 }
 
 #[test]
+fn the_file_is_written_as_openvpn_does() {
+    let block = parse(&file()).unwrap();
+    assert_eq!(*emit_static_key(&block), file());
+}
+
+#[test]
 fn white_space_crlf_bom_case_and_what_follows_do_not_matter() {
     let block = parse(&file()).unwrap();
     let text = format!("{}and so on\n", file().replace("0a0b", " 0A 0B\n\t").replace('\n', "\r\n"));
@@ -46,12 +52,12 @@ fn each_mistake_is_named_with_its_place() {
         (
             String::new(),
             "ta.key:1: there is no line \"-----BEGIN OpenVPN Static key V1-----\", so this is no static key: \
-             `openvpn --genkey secret FILE` makes one",
+             `adit --genkey secret FILE` makes one",
         ),
         (
             file().replace("Static key V1", "tls-crypt-v2 client key"),
             "ta.key:4:1: this is an \"OpenVPN tls-crypt-v2 client key\", and a static key is needed: \
-             `openvpn --genkey secret FILE` makes one",
+             `adit --genkey secret FILE` makes one",
         ),
         (file().replace("202122", "20x122"), "ta.key:7:3: this is no hexadecimal digit (0-9, a-f)"),
         (
@@ -77,7 +83,7 @@ fn each_mistake_is_named_with_its_place() {
         ),
         (
             format!("{}\n{}{}\n", BEGIN, hex_lines(&[0; 256]), END),
-            "ta.key:1:1: a part of this key is all zero, and so no secret: `openvpn --genkey secret FILE` makes one",
+            "ta.key:1:1: a part of this key is all zero, and so no secret: `adit --genkey secret FILE` makes one",
         ),
     ];
     for (text, sentence) in cases {

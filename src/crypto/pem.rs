@@ -1,6 +1,7 @@
 //! PEM blocks with their line numbers, read as leniently as OpenSSL does and explained better.
 //!
 //! Text may stand before, between and after the blocks; lines may end in CR LF; a byte order mark may come first.
+//! What is written is plain: lines of 64 characters.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -14,19 +15,19 @@ use crate::config::{Diagnostic, NamedText};
 
 /// What stands between a BEGIN line and its END line.
 #[derive(Debug)]
-pub(super) struct Block {
+pub(crate) struct Block {
     /// `CERTIFICATE`, `PRIVATE KEY` and so on.
-    pub(super) label: String,
+    pub(crate) label: String,
     /// The line of its BEGIN, counted from 1 within the text.
-    pub(super) line: u32,
+    pub(crate) line: u32,
     /// Whether a header says that it is encrypted (`Proc-Type: 4,ENCRYPTED`).
-    pub(super) encrypted: bool,
+    pub(crate) encrypted: bool,
     /// The decoded bytes; perhaps a key.
-    pub(super) der: Zeroizing<Vec<u8>>,
+    pub(crate) der: Zeroizing<Vec<u8>>,
 }
 
 /// All blocks of `text`, in order.
-pub(super) fn read(text: &NamedText) -> Result<Vec<Block>, Diagnostic> {
+pub(crate) fn read(text: &NamedText) -> Result<Vec<Block>, Diagnostic> {
     let bytes = text.text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text.text);
     let mut blocks = Vec::new();
     let mut open: Option<OpenBlock> = None;
@@ -70,7 +71,7 @@ pub(super) fn read(text: &NamedText) -> Result<Vec<Block>, Diagnostic> {
 
 /// The blocks of `text` whose label is one of `labels`; an error that says what was found if there is none.
 /// `what` names them in that sentence: "a certificate".
-pub(super) fn read_only(text: &NamedText, labels: &[&str], what: &str) -> Result<Vec<Block>, Diagnostic> {
+pub(crate) fn read_only(text: &NamedText, labels: &[&str], what: &str) -> Result<Vec<Block>, Diagnostic> {
     let all = read(text)?;
     let found = describe(text, &all);
     let wanted: Vec<Block> = all.into_iter().filter(|block| labels.contains(&block.label.as_str())).collect();
@@ -94,6 +95,30 @@ fn describe(text: &NamedText, blocks: &[Block]) -> String {
         }
         ([], Some(_)) => "no PEM block at all".to_owned(),
     }
+}
+
+/// A block as a text of its own.
+pub(crate) fn emit(label: &str, bytes: &[u8]) -> Zeroizing<String> {
+    const LINE: usize = 64;
+    let mut base64 = Zeroizing::new(alloc::vec![0; Base64::encoded_len(bytes)]);
+    let base64 = Base64::encode(bytes, &mut base64).unwrap_or_default();
+    // Enough from the start, so that no copy of a key is left behind when the text grows.
+    let mut text =
+        Zeroizing::new(String::with_capacity(base64.len() + base64.len() / LINE + 2 * label.len() + 40));
+    text.push_str("-----BEGIN ");
+    text.push_str(label);
+    text.push_str("-----\n");
+    let mut rest = base64;
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at(LINE.min(rest.len()));
+        text.push_str(line);
+        text.push('\n');
+        rest = after;
+    }
+    text.push_str("-----END ");
+    text.push_str(label);
+    text.push_str("-----\n");
+    text
 }
 
 enum Boundary {
@@ -184,6 +209,19 @@ mod tests {
             (blocks[1].label.as_str(), blocks[1].line, blocks[1].der.as_slice()),
             ("B C", 7, &[4][..])
         );
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        for len in [0, 1, 48, 49, 256] {
+            let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(len).collect();
+            let written = emit("SOME KEY", &bytes);
+            assert!(written.lines().all(|line| line.len() <= 64));
+            let blocks = read(&text(written.as_bytes())).unwrap();
+            assert_eq!(blocks.len(), 1);
+            assert_eq!((blocks[0].label.as_str(), &*blocks[0].der), ("SOME KEY", &bytes));
+        }
+        assert_eq!(*emit("A", &[1, 2, 3]), "-----BEGIN A-----\nAQID\n-----END A-----\n");
     }
 
     #[test]
