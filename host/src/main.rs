@@ -140,13 +140,13 @@ impl Process {
         let clock = Clock::new();
         let (profile, warnings) = load(&args)?;
         let host = &profile.host;
-        let privileges = Privileges::find(host.user.as_deref(), host.group.as_deref())?;
+        let privileges = Privileges::find(host.process.user.as_deref(), host.process.group.as_deref())?;
         let log = Rc::new(open_log(host, clock)?);
         for warning in warnings {
             log.warning(warning);
         }
         log.info(version());
-        if let Some(path) = &host.writepid {
+        if let Some(path) = &host.process.writepid {
             let pid = format!("{}\n", std::process::id());
             std::fs::write(path, pid)
                 .map_err(|error| format!("writepid: cannot write {path}: {}", cause(&error)))?;
@@ -314,12 +314,14 @@ fn open_files(host: &HostConfig, before: &Files) -> Result<Files, String> {
 }
 
 fn open_log(host: &HostConfig, clock: Clock) -> Result<Log, String> {
-    let (path, append) = match &host.log {
-        LogTarget::Stdout => return Ok(Log::stdout(host.verb, clock)),
+    let verb = host.log.verb;
+    let (path, append) = match &host.log.target {
+        LogTarget::Stdout => return Ok(Log::stdout(verb, clock)),
         LogTarget::Truncate(path) => (path, false),
         LogTarget::Append(path) => (path, true),
+        LogTarget::Syslog(_) => return Err("syslog: this is not supported yet".into()),
     };
-    let log = Log::file(Path::new(path), append, host.verb, clock);
+    let log = Log::file(Path::new(path), append, verb, clock);
     log.map_err(|error| format!("cannot open the log {path}: {}", cause(&error)))
 }
 

@@ -6,7 +6,7 @@
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use adit::config::AddressFamily;
+use adit::config::{AddressFamily, Bind};
 
 use crate::errors::cause;
 use crate::task::Task;
@@ -20,10 +20,8 @@ pub(crate) struct Target {
     pub(crate) family: Option<AddressFamily>,
     /// Which of several addresses is wanted.
     pub(crate) turn: usize,
-    /// `local`
-    pub(crate) local: Option<String>,
-    /// `lport`, if the link is to be bound.
-    pub(crate) local_port: Option<u16>,
+    /// Where our end is bound, if it is.
+    pub(crate) bind: Option<Bind>,
 }
 
 /// The same in addresses.
@@ -44,9 +42,12 @@ impl Target {
         let addresses = resolve(&self.host, self.port, self.family)?;
         let remote = addresses[self.turn % addresses.len()];
         let family = Some(family_of(remote));
-        let local = match &self.local {
-            Some(local) => resolve(local, self.local_port.unwrap_or(0), family)?.first().copied(),
-            None => self.local_port.map(|port| any_address(family, port)),
+        let local = match &self.bind {
+            Some(Bind { host: Some(host), port, .. }) => {
+                resolve(host, port.unwrap_or(0), family)?.first().copied()
+            }
+            Some(Bind { host: None, port: Some(port), .. }) => Some(any_address(family, *port)),
+            Some(Bind { host: None, port: None, .. }) | None => None,
         };
         Ok(Ends { remote, local })
     }
@@ -105,24 +106,29 @@ mod tests {
 
     #[test]
     fn both_ends_are_of_one_family() {
+        let bind = |host: Option<&str>, port| {
+            let mut bind = Bind::default();
+            (bind.host, bind.port) = (host.map(Into::into), port);
+            Some(bind)
+        };
         let target = Target {
             host: "2001:db8::1".into(),
             port: 1194,
             family: None,
             turn: 3,
-            local: None,
-            local_port: Some(7),
+            bind: bind(None, Some(7)),
         };
         let ends = |remote: &str, local: Option<&str>| Ends {
             remote: remote.parse().unwrap(),
             local: local.map(|local| local.parse().unwrap()),
         };
         assert_eq!(target.ends().unwrap(), ends("[2001:db8::1]:1194", Some("[::]:7")));
-        let ipv4 = Target { host: "192.0.2.1".into(), local: Some("127.0.0.1".into()), ..target.clone() };
+        let local = bind(Some("127.0.0.1"), Some(7));
+        let ipv4 = Target { host: "192.0.2.1".into(), bind: local.clone(), ..target.clone() };
         assert_eq!(ipv4.ends().unwrap(), ends("192.0.2.1:1194", Some("127.0.0.1:7")));
-        let neither = Target { local_port: None, ..target.clone() };
+        let neither = Target { bind: None, ..target.clone() };
         assert_eq!(neither.ends().unwrap(), ends("[2001:db8::1]:1194", None));
-        let mixed = Target { local: Some("127.0.0.1".into()), ..target };
+        let mixed = Target { bind: local, ..target };
         assert!(mixed.ends().unwrap_err().ends_with("127.0.0.1 has no IPv6 address"));
     }
 

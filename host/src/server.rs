@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use adit::config::{HostConfig, Ipv4Network, ServerConfig, Topology};
+use adit::config::{self, HostConfig, Ipv4Network, ServerConfig, Topology};
 use adit::server::{AuthDecision, PeerInfo, Server};
 use adit::{Event, Instant, LinkId, Path, Role as EngineRole, Transport};
 
@@ -75,7 +75,7 @@ impl ServerRole {
         let mut role = Self {
             narrator: Narrator::new(EngineRole::Server),
             tunnel: None,
-            status: Every::new(host.status.as_ref().map(|status| status.interval), node.clock.now()),
+            status: Every::new(host.status.as_ref().and_then(|status| status.interval), node.clock.now()),
             leases: Every::new(
                 host.pool_persist.as_ref().and_then(|persist| persist.interval),
                 node.clock.now(),
@@ -118,10 +118,13 @@ impl ServerRole {
     }
 
     fn listen(&self, node: &mut Node<Server>) -> Result<(), String> {
-        let local = self.local_address()?;
+        let [listener] = self.host.listeners.as_slice() else {
+            return Err("local: this server can listen at one address only".into());
+        };
+        let local = local_address(listener)?;
         let at = family_address(&local.into());
         let version = if local.is_ipv4() { 4 } else { 6 };
-        match self.host.transport {
+        match listener.transport {
             Transport::Udp => {
                 let udp = Udp::bind(local)
                     .map_err(|error| format!("cannot bind UDP to {local}: {}", cause(&error)))?;
@@ -137,13 +140,6 @@ impl ServerRole {
             }
         }
         Ok(())
-    }
-
-    fn local_address(&self) -> Result<SocketAddr, String> {
-        let port = self.host.local_port.unwrap_or(0);
-        let Some(local) = &self.host.local else { return Ok(any_address(self.host.family, port)) };
-        let addresses = resolve(local, port, self.host.family)?;
-        addresses.first().copied().ok_or_else(|| format!("local: {local} has no address"))
     }
 
     fn status_text(&self, node: &Node<Server>) -> String {
@@ -266,6 +262,13 @@ impl Role<Server> for ServerRole {
     fn outcome(&self, node: &Node<Server>) -> Option<Outcome> {
         self.leaving.filter(|_| self.at_once || node.engine.is_idle())
     }
+}
+
+fn local_address(listener: &config::Listener) -> Result<SocketAddr, String> {
+    let port = listener.bind.port.unwrap_or(0);
+    let Some(local) = &listener.bind.host else { return Ok(any_address(listener.family, port)) };
+    let addresses = resolve(local, port, listener.family)?;
+    addresses.first().copied().ok_or_else(|| format!("local: {local} has no address"))
 }
 
 /// Opens the device and sets it up, with the routes of the configuration.

@@ -6,9 +6,11 @@ use core::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::push::PushBase;
+use super::host::Bind;
+use super::proxy::Proxy;
+use super::push::{Inactive, PushBase};
 use super::server::Topology;
-use super::session::SessionConfig;
+use super::session::{Mssfix, SessionConfig, WrapConfig};
 use crate::path::Transport;
 
 /// All that a [`Client`](crate::Client) is told.
@@ -33,6 +35,24 @@ pub struct ClientConfig {
     pub float: bool,
     /// `topology`, where the server pushes none.
     pub topology: Option<Topology>,
+    /// `remote-random`: shuffle the remotes at the start.
+    pub remote_random: bool,
+    /// `connect-retry-max`: how often to go through all remotes before giving up.
+    pub connect_retry_max: Option<u32>,
+    /// `auth-retry`: what follows a login that was refused.
+    pub auth_retry: AuthRetry,
+    /// `pull-filter`: the first that fits a pushed option decides.
+    pub pull_filters: Vec<PullFilter>,
+    /// `route-nopull`: take no routes and no DNS settings from the server.
+    pub route_nopull: bool,
+    /// `allow-pull-fqdn`: pushed routes may be host names.
+    pub allow_pull_fqdn: bool,
+    /// `inactive`, unless the server pushes another.
+    pub inactive: Option<Inactive>,
+    /// `session-timeout`, unless the server pushes another.
+    pub session_timeout: Option<Duration>,
+    /// `push-peer-info`: tell the server more about this system.
+    pub push_peer_info: bool,
 }
 
 impl ClientConfig {
@@ -58,6 +78,66 @@ pub struct Remote {
     pub transport: Transport,
     /// `udp4`, `tcp6`...: only addresses of this family.
     pub family: Option<AddressFamily>,
+    /// What else is particular to this connection; for the host, and for the session.
+    pub connection: Connection,
+}
+
+/// `<connection>`: what a remote may have of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Connection {
+    /// Where our end is bound; not at all with `nobind`.
+    pub bind: Option<Bind>,
+    /// `http-proxy`, `socks-proxy`
+    pub proxy: Option<Proxy>,
+    /// `connect-retry`
+    pub connect_retry: ConnectRetry,
+    /// `connect-timeout`; the client's own if there is none.
+    pub connect_timeout: Option<Duration>,
+    /// `float`
+    pub float: bool,
+    /// `explicit-exit-notify`
+    pub explicit_exit_notify: Option<u8>,
+    /// `tun-mtu`
+    pub tun_mtu: Option<u16>,
+    /// `mssfix`
+    pub mssfix: Mssfix,
+    /// `max-packet-size`
+    pub max_packet_size: Option<u16>,
+    /// `tls-auth`, `tls-crypt`; the session's own if there is none.
+    pub wrap: Option<WrapConfig>,
+}
+
+/// `auth-retry`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuthRetry {
+    /// The client ends.
+    #[default]
+    None,
+    /// It tries again with what it has.
+    NoInteract,
+    /// It asks for a login again.
+    Interact,
+}
+
+/// `pull-filter`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullFilter {
+    /// What becomes of the option.
+    pub action: PullAction,
+    /// How the option's text begins.
+    pub prefix: String,
+}
+
+/// What becomes of a pushed option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PullAction {
+    /// It is taken.
+    Accept,
+    /// It is passed over.
+    Ignore,
+    /// The connection ends, and begins anew.
+    Reject,
 }
 
 /// IPv4 or IPv6.

@@ -15,6 +15,8 @@ pub(crate) struct Directive {
     pub(crate) name: &'static str,
     /// Its arguments as a manual writes them, which also gives their number: `NETWORK NETMASK [nopool]`.
     pub(crate) arguments: &'static str,
+    /// Where it may stand.
+    pub(crate) places: Places,
     /// The only role that may have it.
     pub(crate) role: Option<Role>,
     /// The role that may have it and for which it changes nothing.
@@ -33,8 +35,12 @@ pub(crate) enum Class {
     Effective(Apply),
     /// `config`: the statements of another file stand in its place.
     Include,
+    /// `<connection>`: a block of statements.
+    Connection,
     /// It may stand there and changes nothing, for this reason.
     NoEffect(&'static str),
+    /// It is no setting but a task of its own, on the command line alone: this one.
+    Task(&'static str),
     /// It may not stand there, for this reason; or this is what to write instead.
     Refused(&'static str),
 }
@@ -42,13 +48,60 @@ pub(crate) enum Class {
 /// Takes a statement, whose number of arguments is right, into the draft.
 pub(crate) type Apply = fn(&mut Draft, &Statement) -> Result<(), Complaint>;
 
+/// Where a directive may stand: a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Places(u8);
+
+impl Places {
+    /// A configuration file, or the command line.
+    pub(crate) const FILE: Self = Self(1);
+    /// A `<connection>` block.
+    pub(crate) const CONNECTION: Self = Self(2);
+    /// A client's file in `client-config-dir`, or what `client-connect` writes.
+    pub(crate) const CLIENT: Self = Self(4);
+    /// What a server pushes.
+    pub(crate) const PUSH: Self = Self(8);
+
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) const fn contains(self, place: Self) -> bool {
+        self.0 & place.0 == place.0
+    }
+}
+
 impl Directive {
     pub(crate) const fn new(name: &'static str, arguments: &'static str, apply: Apply) -> Self {
         Self::of(name, arguments, Class::Effective(apply))
     }
 
     pub(crate) const fn of(name: &'static str, arguments: &'static str, class: Class) -> Self {
-        Self { name, arguments, role: None, idle_at: None, inline: false, repeats: false, class }
+        Self {
+            name,
+            arguments,
+            places: Places::FILE,
+            role: None,
+            idle_at: None,
+            inline: false,
+            repeats: false,
+            class,
+        }
+    }
+
+    /// It changes nothing, for this reason.
+    pub(crate) const fn no_effect(name: &'static str, arguments: &'static str, reason: &'static str) -> Self {
+        Self::of(name, arguments, Class::NoEffect(reason))
+    }
+
+    /// It may stand there too.
+    pub(crate) const fn also(self, places: Places) -> Self {
+        Self { places: self.places.and(places), ..self }
+    }
+
+    /// It may stand there, and nowhere else.
+    pub(crate) const fn nowhere_but(self, places: Places) -> Self {
+        Self { places, ..self }
     }
 
     /// Only this role may have it.

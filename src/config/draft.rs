@@ -8,12 +8,15 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Display;
+use core::net::Ipv4Addr;
 use core::time::Duration;
 
-use super::client::{AddressFamily, ClientConfig};
+use super::client::ClientConfig;
+use super::connection::{ConnectionDraft, LocalDraft, RemoteDraft};
 use super::diagnostic::{Diagnostic, Position};
-use super::host::HostConfig;
-use super::server::{ServerConfig, Topology};
+use super::host::{HostConfig, ManagementAddress, StatusVersion};
+use super::push::IfconfigIpv6;
+use super::server::{AuthGenToken, ServerConfig, Topology};
 use super::session::{PingTimeout, SessionConfig};
 use super::statement::{Source, Statement};
 use crate::algorithm::{Cipher, Role};
@@ -26,6 +29,19 @@ pub(crate) struct Draft {
     pub(crate) server: ServerConfig,
     pub(crate) host: HostConfig,
 
+    /// The per-connection directives outside of `<connection>` blocks, or inside of the present one.
+    pub(crate) connection: ConnectionDraft,
+    /// A `<connection>` block is being read.
+    pub(crate) in_connection: bool,
+    /// The `<connection>` blocks.
+    pub(crate) connections: Vec<ConnectionDraft>,
+    /// `remote`, outside of blocks.
+    pub(crate) remotes: Vec<RemoteDraft>,
+    /// `local`, of a server.
+    pub(crate) locals: Vec<LocalDraft>,
+    /// `proto-force`
+    pub(crate) proto_force: Option<Transport>,
+
     /// `cd`: relative paths begin there.
     pub(crate) directory: Option<String>,
     pub(crate) sources: Sources,
@@ -36,17 +52,6 @@ pub(crate) struct Draft {
     /// `client`, `pull`
     pub(crate) pull: bool,
     pub(crate) topology: Option<Topology>,
-    pub(crate) proto: Option<Proto>,
-    pub(crate) remotes: Vec<RemoteDraft>,
-    /// `port`, `rport`
-    pub(crate) remote_port: Option<u16>,
-    /// `port`, `lport`; the inner `None` is port 0, any.
-    pub(crate) local_port: Option<Option<u16>>,
-    /// `bind`
-    pub(crate) bind: bool,
-    /// `nobind`
-    pub(crate) nobind: bool,
-    pub(crate) key_direction: Option<u8>,
     pub(crate) keepalive: Option<Keepalive>,
     /// `ping`, `ping-restart`, `ping-exit`; the inner `None` is 0, off.
     pub(crate) ping: Option<Option<Duration>>,
@@ -62,10 +67,35 @@ pub(crate) struct Draft {
     pub(crate) dev_type_tun: bool,
     /// `dev`
     pub(crate) dev: Option<String>,
+    /// `ifconfig`
+    pub(crate) ifconfig: Option<(Ipv4Addr, Ipv4Addr)>,
+    /// `ifconfig-ipv6`
+    pub(crate) ifconfig_ipv6: Option<IfconfigIpv6>,
+    /// `auth-gen-token`
+    pub(crate) auth_gen_token: Option<AuthGenToken>,
+    /// `status-version`
+    pub(crate) status_version: StatusVersion,
+    /// `ccd-exclusive`
+    pub(crate) ccd_exclusive: bool,
+    pub(crate) management: ManagementDraft,
+    /// `ignore-unknown-option`: names that are passed over if they are not in the table.
+    pub(crate) ignored_names: Vec<String>,
+    /// `setenv FORWARD_COMPATIBLE 1`: no name is an error.
+    pub(crate) forward_compatible: bool,
 
-    /// Where each directive stands, the last time.
-    seen: BTreeMap<&'static str, Position>,
+    /// What each directive said last, and where.
+    seen: BTreeMap<&'static str, Seen>,
     pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// A directive's last statement.
+#[expect(dead_code, reason = "the words are printed at verb 4")]
+pub(crate) struct Seen {
+    pub(crate) position: Position,
+    /// Name and arguments; of a block the name alone.
+    pub(crate) words: Vec<String>,
+    /// It was a block.
+    pub(crate) inline: bool,
 }
 
 /// The files and blocks that were named.
@@ -76,26 +106,23 @@ pub(crate) struct Sources {
     pub(crate) extra_certs: Option<Source>,
     pub(crate) key: Option<Source>,
     pub(crate) crl: Option<Source>,
-    pub(crate) tls_auth: Option<Source>,
-    pub(crate) tls_crypt: Option<Source>,
     pub(crate) auth_user_pass: Option<Source>,
+    pub(crate) auth_gen_token_secret: Option<Source>,
 }
 
-/// `proto`
-#[derive(Clone, Copy)]
-pub(crate) struct Proto {
-    pub(crate) transport: Transport,
-    pub(crate) family: Option<AddressFamily>,
-    /// The end that `tcp-client` and `tcp-server` are for.
-    pub(crate) role: Option<Role>,
-}
-
-/// `remote`, which falls back on `rport` and `proto`.
-pub(crate) struct RemoteDraft {
-    pub(crate) host: String,
-    pub(crate) port: Option<u16>,
-    pub(crate) proto: Option<Proto>,
-    pub(crate) named_at: Position,
+/// `management` and its kin, in any order.
+#[derive(Default)]
+pub(crate) struct ManagementDraft {
+    pub(crate) address: Option<ManagementAddress>,
+    pub(crate) password_file: Option<String>,
+    pub(crate) client: bool,
+    pub(crate) hold: bool,
+    pub(crate) signal: bool,
+    pub(crate) forget_disconnect: bool,
+    pub(crate) query_passwords: bool,
+    pub(crate) log_cache: Option<u32>,
+    pub(crate) client_user: Option<String>,
+    pub(crate) client_group: Option<String>,
 }
 
 /// `keepalive PING TIMEOUT`, in seconds.
@@ -107,23 +134,28 @@ pub(crate) struct Keepalive {
 
 impl Draft {
     pub(crate) fn new() -> Self {
-        let server = ServerConfig { max_clients: 1024, ..ServerConfig::default() };
+        let server = ServerConfig::without_network();
         Self { client: ClientConfig::new(), server, ..Self::default() }
     }
 
     /// Notes that the directive `name` stands there, and gives back where it stood before.
-    pub(crate) fn saw(&mut self, name: &'static str, position: Position) -> Option<Position> {
-        self.seen.insert(name, position)
+    pub(crate) fn saw(&mut self, name: &'static str, statement: &Statement) -> Option<Position> {
+        let seen = Seen {
+            position: statement.position(0),
+            words: statement.words().into_iter().map(Into::into).collect(),
+            inline: statement.is_block(),
+        };
+        self.seen.insert(name, seen).map(|seen| seen.position)
     }
 
     /// Where the directive stands, if it does.
     pub(crate) fn position(&self, name: &str) -> Option<Position> {
-        self.seen.get(name).cloned()
+        self.seen.get(name).map(|seen| seen.position.clone())
     }
 
     /// All directives that stand in the profile.
-    pub(crate) fn seen(&self) -> impl Iterator<Item = (&'static str, &Position)> {
-        self.seen.iter().map(|(name, position)| (*name, position))
+    pub(crate) fn seen(&self) -> impl Iterator<Item = (&'static str, &Seen)> {
+        self.seen.iter().map(|(name, seen)| (*name, seen))
     }
 
     /// An error about the directive `name`.

@@ -8,6 +8,7 @@
 //! pushes passes the same lexer to become [`TunnelSettings`].
 
 mod client;
+mod connection;
 mod diagnostic;
 mod directive;
 mod directives;
@@ -20,6 +21,7 @@ mod host;
 mod leases;
 pub mod lexer;
 mod profile;
+mod proxy;
 mod push;
 mod route;
 mod server;
@@ -28,15 +30,26 @@ mod statement;
 mod text;
 mod values;
 
-pub use client::{AddressFamily, AuthUserPass, ClientConfig, ConnectRetry, Credentials, Remote};
+pub use client::{
+    AddressFamily, AuthRetry, AuthUserPass, ClientConfig, ConnectRetry, Connection, Credentials, PullAction,
+    PullFilter, Remote,
+};
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use dns::{DnsServer, DnsSettings, DnsTransport, Dnssec};
 pub use files::{Files, NoFiles};
-pub use host::{Device, HostConfig, LogTarget, PoolPersist, StatusFile};
+pub use host::{
+    AuthScript, Bind, ClientConfigDir, Command, CredentialsVia, Daemon, Device, DnsUpdown, HostConfig,
+    Listener, LogConfig, LogTarget, ManagementAddress, ManagementConfig, MtuDiscovery, PoolPersist,
+    ProcessConfig, Remapped, RouteDelay, ScriptConfig, ScriptSecurity, SocketOptions, StatusFile,
+    StatusVersion,
+};
 pub use profile::{Parsed, Profile, RoleConfig};
+pub use proxy::{HttpProxy, Proxy, ProxyLogin, SocksProxy};
 pub use push::{Ifconfig, IfconfigIpv6, IfconfigOther, Inactive, ProtocolFlags, PushBase, TunnelSettings};
 pub use route::{Ipv4Route, Ipv6Route, RedirectGateway, RouteAddress, RouteSettings};
-pub use server::{ConnectFrequency, Ipv4Network, Ipv6Network, Lease, ServerConfig, Topology};
+pub use server::{
+    AuthGenToken, ConnectFrequency, Ipv4Network, Ipv4Pool, Ipv6Network, Lease, ServerConfig, Topology,
+};
 pub use session::{
     CertRole, Mssfix, PingTimeout, RenegotiateConfig, SessionConfig, TlsConfig, TlsVersion, TlsVersionMax,
     VerifyClientCert, VerifyX509Name, WrapConfig,

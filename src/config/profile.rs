@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::client::ClientConfig;
 use super::diagnostic::{Diagnostic, Severity};
-use super::directive::{Class, Directive, unrecognized};
+use super::directive::{Class, Directive, Places, unrecognized};
 use super::draft::Draft;
 use super::files::Files;
 use super::finish::finish;
@@ -127,39 +127,99 @@ impl<'a> Reader<'a> {
     }
 
     fn statement(&mut self, statement: &Statement) {
+        match statement.words()[..] {
+            ["ignore-unknown-option", ref names @ ..] if !names.is_empty() => {
+                let name = |name: &&str| name.strip_prefix("--").unwrap_or(name).into();
+                self.draft.ignored_names.extend(names.iter().map(name));
+            }
+            // What follows may be unknown.
+            ["setenv", "opt", ..] => {
+                if let Some(optional) = statement.behind(2) {
+                    self.known_or(&optional, Severity::Warning);
+                }
+            }
+            [name, ..] => {
+                let ignored = self.draft.forward_compatible
+                    || self.draft.ignored_names.iter().any(|ignored| ignored == name);
+                self.known_or(statement, if ignored { Severity::Warning } else { Severity::Error });
+            }
+            [] => {}
+        }
+    }
+
+    /// Takes a statement in; that its name is unknown is a finding of this severity.
+    fn known_or(&mut self, statement: &Statement, unknown: Severity) {
+        let place = if self.draft.in_connection { Places::CONNECTION } else { Places::FILE };
         let Some(directive) = Directive::find(statement.name()) else {
             let message = unrecognized(statement.name());
-            self.draft.diagnostics.push(Diagnostic::error(&statement.position(0), message));
+            let position = statement.position(0);
+            self.draft.diagnostics.push(Diagnostic { severity: unknown, position, message });
             return;
         };
-        if let Err(Complaint { word, clause }) = self.apply(directive, statement) {
+        let applied = if directive.places.contains(place) {
+            self.apply(directive, statement)
+        } else {
+            Err(misplaced(directive, statement, place))
+        };
+        if let Err(Complaint { word, clause }) = applied {
             let message = format!("{}: {clause}", directive.name);
             self.draft.diagnostics.push(Diagnostic::error(&statement.position(word), message));
         }
     }
 
     fn apply(&mut self, directive: &'static Directive, statement: &Statement) -> Result<(), Complaint> {
-        if let Class::Refused(reason) = directive.class {
-            return Err(statement.complain(0, reason));
+        match directive.class {
+            Class::Refused(reason) => return Err(statement.complain(0, reason)),
+            Class::Task(task) => {
+                let clause = format!("this {task}, and is no setting: it stands alone on the command line");
+                return Err(statement.complain(0, clause));
+            }
+            _ => {}
         }
         directive.check_shape(statement)?;
         self.note(directive, statement);
         match directive.class {
             Class::Effective(apply) => apply(&mut self.draft, statement),
             Class::Include => self.include(statement),
+            Class::Connection => self.connection(statement),
             Class::NoEffect(reason) => {
                 self.draft.warn_of(statement, 0, format!("this has no effect: {reason}"));
                 Ok(())
             }
-            Class::Refused(_) => Ok(()),
+            Class::Refused(_) | Class::Task(_) => Ok(()),
         }
+    }
+
+    /// `<connection>`: its statements stand on top of those before it.
+    fn connection(&mut self, statement: &Statement) -> Result<(), Complaint> {
+        let Some(block) = statement.block() else {
+            return Err(statement.complain(0, "this is a block: <connection> ... </connection>"));
+        };
+        let before = self.draft.connection.clone();
+        self.draft.in_connection = true;
+        for inner in statement::read_from(&block.file, block.first_line, &block.text) {
+            match inner {
+                Ok(inner) => self.statement(&inner),
+                Err(diagnostic) => self.draft.diagnostics.push(diagnostic),
+            }
+        }
+        self.draft.in_connection = false;
+        let connection = core::mem::replace(&mut self.draft.connection, before);
+        if connection.remote.is_none() {
+            return Err(statement.complain(0, "there is no 'remote' in this block: it needs exactly one"));
+        }
+        self.draft.connections.push(connection);
+        Ok(())
     }
 
     /// Notes where the directive stands, and says so if it replaces an earlier one. That a command line replaces what
     /// a file says is what it is for.
     fn note(&mut self, directive: &'static Directive, statement: &Statement) {
+        if self.draft.in_connection {
+            return;
+        }
         let position = statement.position(0);
-        let earlier = self.draft.saw(directive.name, position.clone());
+        let earlier = self.draft.saw(directive.name, statement);
         let Some(earlier) = earlier.filter(|_| !directive.repeats) else { return };
         if earlier.file == position.file {
             let clause = format!("this replaces the one on line {}", earlier.line);
@@ -195,6 +255,15 @@ impl<'a> Reader<'a> {
         let usable = diagnostics.iter().all(|diagnostic| diagnostic.severity < Severity::Error);
         Parsed { profile: profile.filter(|_| usable), diagnostics }
     }
+}
+
+fn misplaced(directive: &Directive, statement: &Statement, place: Places) -> Complaint {
+    let clause = match (&directive.class, place) {
+        (Class::Refused(reason), _) => (*reason).into(),
+        (_, Places::CONNECTION) => "this cannot stand in a <connection> block, but before it".into(),
+        _ => format!("this cannot stand here; it is written: {} {}", directive.name, directive.arguments),
+    };
+    statement.complain(0, clause)
 }
 
 #[cfg(test)]

@@ -3,8 +3,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
 
+use super::push::{Ifconfig, IfconfigIpv6};
 use super::session::SessionConfig;
+use super::text::NamedText;
 
 /// All that a [`Server`](crate::Server) is told.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +21,16 @@ pub struct ServerConfig {
     pub network: Option<Ipv4Network>,
     /// `server-ipv6 NETWORK/BITS`
     pub network_v6: Option<Ipv6Network>,
+    /// `ifconfig`: our own address, where no `server` sets it.
+    pub ifconfig: Option<Ifconfig>,
+    /// `ifconfig-ipv6`
+    pub ifconfig_ipv6: Option<IfconfigIpv6>,
+    /// `ifconfig-pool`: the clients' addresses, where no `server` sets them.
+    pub pool: Option<Ipv4Pool>,
+    /// `ifconfig-ipv6-pool`
+    pub pool_v6: Option<Ipv6Network>,
+    /// `server ... nopool`: `server` sets all but the pool.
+    pub nopool: bool,
     /// `push`: option texts, in order.
     pub push: Vec<String>,
     /// `client-to-client`
@@ -30,8 +43,16 @@ pub struct ServerConfig {
     pub connect_freq_initial: ConnectFrequency,
     /// Clients also log in by name and password, which the host verifies (`auth-user-pass-verify` and the like).
     pub verify_user_pass: bool,
+    /// `auth-user-pass-optional`: clients may log in.
+    pub auth_user_pass_optional: bool,
     /// `username-as-common-name`
     pub username_as_common_name: bool,
+    /// `auth-gen-token`
+    pub auth_gen_token: Option<AuthGenToken>,
+    /// `max-routes-per-client`: the most `iroute`s of one client.
+    pub max_routes_per_client: u32,
+    /// `connect-freq`: new sessions, per time.
+    pub connect_freq: Option<ConnectFrequency>,
     /// Leases from before, as of `ifconfig-pool-persist`: common name, IPv4, IPv6.
     pub leases: Vec<Lease>,
 }
@@ -39,7 +60,12 @@ pub struct ServerConfig {
 impl ServerConfig {
     /// What `server NETWORK NETMASK` in a configuration file stands for, with OpenVPN's defaults.
     pub fn new(network: Ipv4Network) -> Self {
-        Self { network: Some(network), max_clients: 1024, ..Self::default() }
+        Self { network: Some(network), ..Self::without_network() }
+    }
+
+    /// The same where addresses are set one by one (`mode server`).
+    pub fn without_network() -> Self {
+        Self { max_clients: 1024, max_routes_per_client: 256, ..Self::default() }
     }
 }
 
@@ -105,7 +131,32 @@ impl Ipv6Network {
     }
 }
 
-/// `connect-freq-initial N SECONDS`
+/// `ifconfig-pool START END NETMASK`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ipv4Pool {
+    /// The first address.
+    pub start: Ipv4Addr,
+    /// The last address.
+    pub end: Ipv4Addr,
+    /// The netmask that clients are told, if it is not that of `ifconfig`.
+    pub netmask: Option<Ipv4Addr>,
+}
+
+/// `auth-gen-token LIFETIME RENEWAL external-auth`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AuthGenToken {
+    /// How long a login lasts; without end if there is none.
+    pub lifetime: Option<Duration>,
+    /// How often a token is made anew; `reneg-sec` if there is none.
+    pub renewal: Option<Duration>,
+    /// `external-auth`: the host is asked about tokens too.
+    pub external_auth: bool,
+    /// `auth-gen-token-secret`: the key file; a key of this run's own if there is none.
+    pub secret: Option<NamedText>,
+}
+
+/// `connect-freq-initial N SECONDS`, `connect-freq N SECONDS`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectFrequency {
     /// How many.

@@ -155,7 +155,7 @@ impl Default for TlsVersionMax {
 }
 
 /// How control packets are protected.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WrapConfig {
     /// Not at all, beyond TLS.

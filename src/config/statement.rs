@@ -76,6 +76,16 @@ impl Statement {
         self.words.first().map_or("", |word| &word.text)
     }
 
+    /// The statement without its first `count` words, if there is one.
+    pub(crate) fn behind(&self, count: usize) -> Option<Self> {
+        let words = self.words.get(count..).filter(|words| !words.is_empty())?;
+        Some(Self { words: words.to_vec(), ..self.clone() })
+    }
+
+    pub(crate) fn block(&self) -> Option<&NamedText> {
+        self.block.as_ref()
+    }
+
     /// Argument `n`, from 1.
     pub(crate) fn word(&self, n: usize) -> Option<&str> {
         self.words.get(n).map(|word| word.text.as_str())
@@ -131,12 +141,17 @@ impl Statement {
 
 /// The statements of `text`, and in their places what is wrong with the lines that are none.
 pub(crate) fn read(file: &Arc<str>, text: &[u8]) -> Vec<Result<Statement, Diagnostic>> {
+    read_from(file, 1, text)
+}
+
+/// The same for a text whose first line is line `first` of the file.
+pub(crate) fn read_from(file: &Arc<str>, first: u32, text: &[u8]) -> Vec<Result<Statement, Diagnostic>> {
     let at = |line, column| Position::new(Arc::clone(file), line, column);
     if text.starts_with(b"\xFF\xFE") || text.starts_with(b"\xFE\xFF") {
         return Vec::from([Err(Diagnostic::error(&at(1, 1), "this file is UTF-16: save it as UTF-8"))]);
     }
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-    let mut lines = (1..).zip(text.split_inclusive(|&byte| byte == b'\n'));
+    let mut lines = (first..).zip(text.split_inclusive(|&byte| byte == b'\n'));
     let mut statements = Vec::new();
     while let Some((number, line)) = lines.next() {
         match split(line) {

@@ -28,6 +28,19 @@ pub(crate) fn number<T: TryFrom<u64>>(word: &str, range: RangeInclusive<u64>) ->
     })
 }
 
+/// A decimal number in `range`, perhaps below zero.
+pub(crate) fn signed(word: &str, range: RangeInclusive<i32>) -> Result<i32, String> {
+    word.parse()
+        .ok()
+        .filter(|value| range.contains(value))
+        .ok_or_else(|| format!("'{word}' is not a number from {} to {}", range.start(), range.end()))
+}
+
+/// Any text but none at all: a path, a name.
+pub(crate) fn text(word: &str) -> Result<String, String> {
+    if word.is_empty() { Err("'' is no name".into()) } else { Ok(word.to_string()) }
+}
+
 /// Seconds from `least` to 2^31 - 1, as far as OpenVPN's own numbers go.
 pub(crate) fn seconds(word: &str, least: u64) -> Result<Duration, String> {
     number(word, least..=i32::MAX as u64).map(Duration::from_secs)

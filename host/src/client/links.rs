@@ -43,8 +43,7 @@ impl ClientRole {
             port: remote.port,
             family: remote.family,
             turn: self.turn,
-            local: self.host.local.clone(),
-            local_port: self.host.local_port,
+            bind: remote.connection.bind.clone(),
         }
     }
 

@@ -78,7 +78,7 @@ impl ClientRole {
         node: &mut Node<Client>,
     ) -> Self {
         let now = node.clock.now();
-        let status = Every::new(host.status.as_ref().map(|status| status.interval), now);
+        let status = Every::new(host.status.as_ref().and_then(|status| status.interval), now);
         node.engine.start(now);
         Self {
             remotes: config.remotes.clone(),

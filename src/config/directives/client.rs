@@ -1,104 +1,93 @@
-//! The connecting side: where to, and how to log in.
+//! The connecting side as a whole: how to log in, how long to try, what to take from the server.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use core::time::Duration;
 
-use super::super::directive::Directive;
-use super::super::draft::{Draft, RemoteDraft};
+use super::super::client::{AuthRetry, PullAction, PullFilter};
+use super::super::directive::{Directive, Places};
+use super::super::draft::Draft;
+use super::super::push::Inactive;
 use super::super::statement::{Complaint, Statement};
 use super::super::values;
-use super::network::proto_of;
 use crate::algorithm::Role;
 
 pub(super) const DIRECTIVES: &[Directive] = &[
-    Directive::new("client", "", client).only(Role::Client),
-    Directive::new("pull", "", |draft, _| {
+    Directive::new("client", "", |draft, _| {
         draft.pull = true;
-        Ok(())
-    })
-    .only(Role::Client),
-    Directive::new("tls-client", "", |draft, _| {
         draft.tls_role = Some(Role::Client);
         Ok(())
     })
     .only(Role::Client),
-    Directive::new("remote", "HOST [PORT] [PROTO]", remote).only(Role::Client).repeats(),
-    Directive::new("remote-random-hostname", "", |draft, _| {
-        draft.host.remote_random_hostname = true;
-        Ok(())
-    }),
-    Directive::new("resolv-retry", "infinite|SECONDS", resolv_retry),
-    Directive::new("connect-retry", "SECONDS [MAX]", connect_retry),
-    Directive::new("connect-timeout", "SECONDS", connect_timeout),
-    Directive::new("server-poll-timeout", "SECONDS", connect_timeout),
-    Directive::new("float", "", |draft, _| {
-        draft.client.float = true;
-        Ok(())
-    }),
+    Directive::new("pull", "", flag!(pull)).only(Role::Client),
+    Directive::new("tls-client", "", some!(tls_role, |_| Ok(Role::Client))).only(Role::Client),
+    Directive::new("remote-random", "", flag!(client.remote_random)).idle_at(Role::Server),
+    Directive::new("remote-random-hostname", "", flag!(host.remote_random_hostname)).idle_at(Role::Server),
+    Directive::new("resolv-retry", "infinite|SECONDS", value!(host.resolv_retry, resolv_retry)),
+    Directive::new("preresolve", "", flag!(host.preresolve)),
+    Directive::new(
+        "connect-retry-max",
+        "N",
+        value!(client.connect_retry_max, |word| {
+            values::number::<u32>(word, 0..=i32::MAX as u64)
+                .map(|times| Some(times).filter(|&times| times > 0))
+        }),
+    )
+    .also(Places::CONNECTION),
     Directive::new("auth-user-pass", "[FILE]", auth_user_pass).only(Role::Client).inline(),
-    Directive::new("auth-nocache", "", |draft, _| {
-        draft.auth_nocache = true;
-        Ok(())
-    }),
+    Directive::new("auth-nocache", "", flag!(auth_nocache)),
+    Directive::new("auth-retry", "none|nointeract|interact", value!(client.auth_retry, auth_retry)),
+    Directive::new("push-peer-info", "", flag!(client.push_peer_info)),
+    Directive::new("pull-filter", "accept|ignore|reject TEXT", pull_filter).only(Role::Client).repeats(),
+    Directive::new("route-nopull", "", flag!(client.route_nopull)),
+    Directive::new("allow-pull-fqdn", "", flag!(client.allow_pull_fqdn)),
+    Directive::new("allow-recursive-routing", "", flag!(host.allow_recursive_routing)),
+    Directive::new("inactive", "SECONDS [BYTES]", inactive).also(Places::PUSH).also(Places::CLIENT),
+    Directive::new("session-timeout", "SECONDS", value!(client.session_timeout, values::seconds_or_never))
+        .also(Places::PUSH)
+        .also(Places::CLIENT),
 ];
 
-fn client(draft: &mut Draft, _: &Statement) -> Result<(), Complaint> {
-    draft.pull = true;
-    draft.tls_role = Some(Role::Client);
-    Ok(())
-}
-
-fn remote(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
-    let remote = RemoteDraft {
-        host: statement.get(1, host_name)?,
-        port: statement.optional(2, values::port)?,
-        proto: statement.optional(3, proto_of)?,
-        named_at: statement.position(0),
-    };
-    draft.remotes.push(remote);
-    Ok(())
-}
-
-/// A name is resolved by the host; here only what could never be one is refused.
-fn host_name(word: &str) -> Result<String, String> {
-    let odd = |c: char| c.is_whitespace() || c.is_control();
-    if word.is_empty() || word.contains(odd) {
-        return Err(format!("'{word}' is not a host name or an address"));
+fn resolv_retry(word: &str) -> Result<Option<Duration>, String> {
+    if word == "infinite" {
+        return Ok(None);
     }
-    Ok(word.to_string())
-}
-
-fn resolv_retry(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
-    draft.host.resolv_retry = statement.get(1, |word| match word {
-        "infinite" => Ok(None),
-        _ => values::seconds(word, 0)
-            .map(Some)
-            .map_err(|_| format!("'{word}' is not 'infinite' or a number of seconds")),
-    })?;
-    Ok(())
-}
-
-fn connect_retry(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
-    /// Less would hammer at the server.
-    const LEAST: Duration = Duration::from_secs(1);
-    let retry = &mut draft.client.connect_retry;
-    retry.pause = statement.get(1, |word| values::seconds(word, 0))?.max(LEAST);
-    if let Some(max) = statement.optional(2, |word| values::seconds(word, 1))? {
-        retry.max = max;
-    }
-    retry.max = retry.max.max(retry.pause);
-    Ok(())
-}
-
-fn connect_timeout(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
-    draft.client.connect_timeout = statement.get(1, |word| values::seconds(word, 1))?;
-    Ok(())
+    values::seconds(word, 0)
+        .map(Some)
+        .map_err(|_| format!("'{word}' is not 'infinite' or a number of seconds"))
 }
 
 fn auth_user_pass(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
     draft.auth_user_pass = true;
     let given = statement.is_block() || statement.word(1).is_some();
     draft.sources.auth_user_pass = if given { Some(statement.source()?) } else { None };
+    Ok(())
+}
+
+fn auth_retry(word: &str) -> Result<AuthRetry, String> {
+    match word {
+        "none" => Ok(AuthRetry::None),
+        "nointeract" => Ok(AuthRetry::NoInteract),
+        "interact" => Ok(AuthRetry::Interact),
+        _ => Err(format!("'{word}' is not none, nointeract or interact")),
+    }
+}
+
+fn pull_filter(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    let action = statement.get(1, |word| match word {
+        "accept" => Ok(PullAction::Accept),
+        "ignore" => Ok(PullAction::Ignore),
+        "reject" => Ok(PullAction::Reject),
+        _ => Err(format!("'{word}' is not accept, ignore or reject")),
+    })?;
+    let prefix = statement.get(2, |word| Ok(word.to_string()))?;
+    draft.client.pull_filters.push(PullFilter { action, prefix });
+    Ok(())
+}
+
+fn inactive(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    let after = statement.get(1, |word| values::seconds(word, 0))?;
+    let bytes = statement.optional(2, |word| values::number(word, 0..=i64::MAX as u64))?.unwrap_or(0);
+    draft.client.inactive = (!after.is_zero()).then_some(Inactive { after, bytes });
     Ok(())
 }

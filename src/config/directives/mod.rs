@@ -1,24 +1,83 @@
 //! The table of all directives, by theme: each file has its rows and, beneath, what they do.
 //!
-//! To add a directive, add its row where it belongs (and take its name out of [`unbuilt`]).
+//! To add a directive, add its row where it belongs. A row whose value is a field and nothing more is written by one of
+//! the macros below; one that does more has a function.
+
+/// Sets a field of the draft to `true`.
+macro_rules! flag {
+    ($($field:ident).+) => {
+        |draft, _| {
+            draft.$($field).+ = true;
+            Ok(())
+        }
+    };
+}
+
+/// Sets a field of the draft to the first argument, as `parse` reads it.
+macro_rules! value {
+    ($($field:ident).+, $parse:expr) => {
+        |draft, statement| {
+            draft.$($field).+ = statement.get(1, $parse)?;
+            Ok(())
+        }
+    };
+}
+
+/// The same for a field that is an `Option`.
+macro_rules! some {
+    ($($field:ident).+, $parse:expr) => {
+        |draft, statement| {
+            draft.$($field).+ = Some(statement.get(1, $parse)?);
+            Ok(())
+        }
+    };
+}
+
+/// Sets a field of the draft to the file or block that the statement names.
+macro_rules! source {
+    ($($field:ident).+) => {
+        |draft, statement| {
+            draft.$($field).+ = Some(statement.source()?);
+            Ok(())
+        }
+    };
+}
 
 mod client;
-mod host;
-mod network;
+mod connection;
+mod device;
+mod dns;
+mod ignored;
+mod legacy;
+mod management;
+mod process;
+mod push;
+mod refused;
+mod routes;
+mod scripts;
 mod server;
 mod session;
+mod sockets;
 mod tls;
-mod unbuilt;
 
 use super::directive::Directive;
 
 /// Every part of the table.
 pub(crate) const ALL: &[&[Directive]] = &[
     client::DIRECTIVES,
-    host::DIRECTIVES,
-    network::DIRECTIVES,
+    connection::DIRECTIVES,
+    device::DIRECTIVES,
+    dns::DIRECTIVES,
+    ignored::DIRECTIVES,
+    legacy::DIRECTIVES,
+    management::DIRECTIVES,
+    process::DIRECTIVES,
+    push::DIRECTIVES,
+    refused::DIRECTIVES,
+    routes::DIRECTIVES,
+    scripts::DIRECTIVES,
     server::DIRECTIVES,
     session::DIRECTIVES,
+    sockets::DIRECTIVES,
     tls::DIRECTIVES,
-    unbuilt::DIRECTIVES,
 ];

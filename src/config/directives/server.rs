@@ -4,45 +4,76 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::time::Duration;
 
-use super::super::directive::Directive;
+use super::super::directive::{Class, Directive, Places};
 use super::super::draft::Draft;
-use super::super::host::PoolPersist;
-use super::super::server::{ConnectFrequency, Ipv6Network};
+use super::super::host::{ClientConfigDir, PoolPersist};
+use super::super::server::{AuthGenToken, ConnectFrequency, Ipv4Pool, Ipv6Network};
 use super::super::session::VerifyClientCert;
 use super::super::statement::{Complaint, Statement};
-use super::super::values;
+use super::super::values::{self, text};
 use crate::algorithm::Role;
 
 pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new("server", "NETWORK NETMASK [nopool]", server).only(Role::Server),
     Directive::new("server-ipv6", "NETWORK/BITS", server_ipv6).only(Role::Server),
     Directive::new("mode", "server|p2p", mode),
-    Directive::new("tls-server", "", |draft, _| {
-        draft.tls_role = Some(Role::Server);
-        Ok(())
-    })
-    .only(Role::Server),
-    Directive::new("push", "OPTION", push).idle_at(Role::Client).repeats(),
-    Directive::new("client-to-client", "", |draft, _| {
-        draft.server.client_to_client = true;
-        Ok(())
-    })
-    .only(Role::Server),
-    Directive::new("duplicate-cn", "", |draft, _| {
-        draft.server.duplicate_cn = true;
-        Ok(())
-    })
-    .only(Role::Server),
-    Directive::new("max-clients", "N", |draft, statement| {
-        // A peer-id has 24 bits, of which the highest value means none.
-        draft.server.max_clients = statement.get(1, |word| values::number(word, 1..=0xFF_FFFE))?;
+    Directive::new("tls-server", "", some!(tls_role, |_| Ok(Role::Server))).only(Role::Server),
+    Directive::new("ifconfig-pool", "START END [NETMASK]", ifconfig_pool).only(Role::Server),
+    Directive::new("ifconfig-ipv6-pool", "NETWORK/BITS", some!(server.pool_v6, network_v6))
+        .only(Role::Server),
+    Directive::new("ifconfig-pool-persist", "FILE [SECONDS]", pool_persist).only(Role::Server),
+    Directive::new("push", "OPTION", push).also(Places::CLIENT).idle_at(Role::Client).repeats(),
+    Directive::new("client-config-dir", "DIRECTORY", client_config_dir).only(Role::Server),
+    Directive::new("ccd-exclusive", "", flag!(ccd_exclusive)).only(Role::Server),
+    Directive::new("client-to-client", "", flag!(server.client_to_client)).only(Role::Server),
+    Directive::new("duplicate-cn", "", flag!(server.duplicate_cn)).only(Role::Server),
+    Directive::new("multihome", "", flag!(host.multihome)),
+    // A peer-id has 24 bits, of which the highest value means none.
+    Directive::new(
+        "max-clients",
+        "N",
+        value!(server.max_clients, |word| values::number(word, 1..=0xFF_FFFE)),
+    )
+    .idle_at(Role::Client),
+    Directive::new(
+        "max-routes-per-client",
+        "N",
+        value!(server.max_routes_per_client, |word| values::number(word, 1..=i32::MAX as u64)),
+    )
+    .also(Places::CLIENT)
+    .idle_at(Role::Client),
+    Directive::new("connect-freq", "N SECONDS", |draft, statement| {
+        draft.server.connect_freq = Some(frequency(statement)?);
         Ok(())
     })
     .idle_at(Role::Client),
-    Directive::new("ifconfig-pool-persist", "FILE [SECONDS]", pool_persist).only(Role::Server),
-    Directive::new("connect-freq-initial", "N SECONDS", connect_freq_initial).idle_at(Role::Client),
+    Directive::new("connect-freq-initial", "N SECONDS", |draft, statement| {
+        draft.server.connect_freq_initial = frequency(statement)?;
+        Ok(())
+    })
+    .idle_at(Role::Client),
     Directive::new("verify-client-cert", "[none|optional|require]", verify_client_cert).only(Role::Server),
+    Directive::new("username-as-common-name", "", flag!(server.username_as_common_name)).only(Role::Server),
+    Directive::new("auth-user-pass-optional", "", flag!(server.auth_user_pass_optional)).only(Role::Server),
+    Directive::new("auth-gen-token", "[LIFETIME] [RENEWAL] [external-auth]", auth_gen_token)
+        .only(Role::Server),
+    Directive::new("auth-gen-token-secret", "FILE", source!(sources.auth_gen_token_secret))
+        .only(Role::Server)
+        .inline(),
+    // For one client: `config::instance` reads them.
+    of_a_client("disable", ""),
+    of_a_client("ifconfig-push", "LOCAL REMOTE|NETMASK [ALIAS]"),
+    of_a_client("ifconfig-ipv6-push", "ADDRESS/BITS [REMOTE]"),
+    of_a_client("iroute", "NETWORK [NETMASK]").repeats(),
+    of_a_client("iroute-ipv6", "NETWORK/BITS").repeats(),
+    of_a_client("push-remove", "TEXT").repeats(),
+    of_a_client("push-reset", ""),
 ];
+
+const fn of_a_client(name: &'static str, arguments: &'static str) -> Directive {
+    let reason = "this is for one client: it stands in its file in client-config-dir";
+    Directive::of(name, arguments, Class::Refused(reason)).nowhere_but(Places::CLIENT)
+}
 
 /// Pools from 4 addresses in a /29 to 65536 in a /16.
 fn server(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
@@ -56,10 +87,11 @@ fn server(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
             )),
         }
     })?;
-    statement.optional(3, |word| match word {
-        "nopool" => Err::<(), _>("'nopool' is not supported yet".to_string()),
-        _ => Err(format!("'{word}' is too much")),
+    let nopool = statement.optional(3, |word| match word {
+        "nopool" => Ok(()),
+        _ => Err(format!("'{word}' is not nopool")),
     })?;
+    draft.server.nopool = nopool.is_some();
     let network = values::ipv4_network(address, prefix).map_err(|clause| statement.complain(1, clause))?;
     draft.server.network = Some(network);
     draft.mode_server = true;
@@ -68,17 +100,37 @@ fn server(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
 }
 
 fn server_ipv6(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
-    let (address, prefix) = statement.get(1, |word| match values::ipv6_with_prefix(word)? {
-        (address, prefix @ 64..=124) => Ok((address, prefix)),
-        (_, prefix) => Err(format!("'{word}' is /{prefix}: the network must be between /64 and /124")),
-    })?;
+    draft.server.network_v6 = Some(statement.get(1, network_v6)?);
+    Ok(())
+}
+
+fn network_v6(word: &str) -> Result<Ipv6Network, String> {
+    let (address, prefix) = match values::ipv6_with_prefix(word)? {
+        (address, prefix @ 64..=124) => (address, prefix),
+        (_, prefix) => {
+            return Err(format!("'{word}' is /{prefix}: the network must be between /64 and /124"));
+        }
+    };
     let network = Ipv6Network::containing(address, prefix);
-    if network.address != address {
-        let clause =
-            format!("{address} is an address in the network {}/{prefix}, which is taken", network.address);
-        draft.warn_of(statement, 1, clause);
+    if network.address == address {
+        Ok(network)
+    } else {
+        Err(format!("{address} is not a network of /{prefix}, but an address in {}", network.address))
     }
-    draft.server.network_v6 = Some(network);
+}
+
+fn ifconfig_pool(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    /// OpenVPN's.
+    const MAX_POOL: u32 = 65_536;
+    let (start, end) = (statement.get(1, values::ipv4)?, statement.get(2, values::ipv4)?);
+    let netmask = statement.optional(3, values::ipv4)?;
+    if start > end {
+        return Err(statement.complain(2, format!("the pool ends at {end}, before it begins at {start}")));
+    }
+    if end.to_bits() - start.to_bits() >= MAX_POOL {
+        return Err(statement.complain(2, format!("the pool has more than {MAX_POOL} addresses")));
+    }
+    draft.server.pool = Some(Ipv4Pool { start, end, netmask });
     Ok(())
 }
 
@@ -114,10 +166,30 @@ fn pool_persist(draft: &mut Draft, statement: &Statement) -> Result<(), Complain
     Ok(())
 }
 
-fn connect_freq_initial(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+fn client_config_dir(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    draft.host.client_config_dir = Some(ClientConfigDir { path: statement.get(1, text)?, exclusive: false });
+    Ok(())
+}
+
+fn frequency(statement: &Statement) -> Result<ConnectFrequency, Complaint> {
     let number = |word: &str| values::number(word, 1..=i32::MAX as u64);
-    let (count, seconds) = (statement.get(1, number)?, statement.get(2, number)?);
-    draft.server.connect_freq_initial = ConnectFrequency { count, seconds };
+    Ok(ConnectFrequency { count: statement.get(1, number)?, seconds: statement.get(2, number)? })
+}
+
+fn auth_gen_token(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    let lifetime = statement.optional(1, values::seconds_or_never)?.flatten();
+    let mut token = AuthGenToken { lifetime, ..AuthGenToken::default() };
+    for n in 2..statement.words().len() {
+        match statement.word(n) {
+            Some("external-auth") => token.external_auth = true,
+            _ if n == 2 => token.renewal = statement.get(2, values::seconds_or_never)?,
+            other => {
+                let word = other.unwrap_or_default();
+                return Err(statement.complain(n, format!("'{word}' is not external-auth")));
+            }
+        }
+    }
+    draft.auth_gen_token = Some(token);
     Ok(())
 }
 

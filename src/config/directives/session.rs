@@ -4,36 +4,29 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::super::directive::Directive;
+use super::super::directive::{Directive, Places};
 use super::super::draft::{Draft, Keepalive};
 use super::super::framing::framing;
-use super::super::session::{Mssfix, PingTimeout};
+use super::super::session::PingTimeout;
 use super::super::statement::{Complaint, Statement};
 use super::super::values::{self, DAY};
 use crate::algorithm::{Cipher, Digest};
 
 pub(super) const DIRECTIVES: &[Directive] = &[
-    Directive::new("cipher", "NAME", cipher),
-    Directive::new("data-ciphers", "LIST", data_ciphers),
-    Directive::new("ncp-ciphers", "LIST", data_ciphers),
-    Directive::new("data-ciphers-fallback", "NAME", data_ciphers_fallback),
+    Directive::new("cipher", "NAME", cipher).also(Places::PUSH).also(Places::CLIENT),
+    Directive::new("data-ciphers", "LIST", data_ciphers).also(Places::CLIENT),
+    Directive::new("ncp-ciphers", "LIST", data_ciphers).also(Places::CLIENT),
+    Directive::new("data-ciphers-fallback", "NAME", data_ciphers_fallback).also(Places::CLIENT),
     Directive::new("auth", "DIGEST", auth),
     // adit's own: OpenVPN derives by the exporter whenever both ends can.
     Directive::new("disable-tls-ekm", "", |draft, _| {
         draft.session.key_export = false;
         Ok(())
     }),
-    Directive::new("comp-lzo", "[yes|no|adaptive]", compression),
-    Directive::new("compress", "[stub|stub-v2|lzo|lz4|lz4-v2]", compression),
-    Directive::new("tun-mtu", "BYTES", |draft, statement| {
-        draft.session.tun_mtu = statement.get(1, |word| values::number(word, 100..=65_535))?;
-        Ok(())
-    }),
-    Directive::new("mssfix", "[BYTES] [mtu|fixed]", mssfix),
-    Directive::new("max-packet-size", "BYTES", |draft, statement| {
-        draft.session.max_packet_size = statement.get(1, |word| values::number(word, 154..=2048))?;
-        Ok(())
-    }),
+    Directive::new("comp-lzo", "[yes|no|adaptive]", compression).also(Places::PUSH).also(Places::CLIENT),
+    Directive::new("compress", "[stub|stub-v2|lzo|lz4|lz4-v2]", compression)
+        .also(Places::PUSH)
+        .also(Places::CLIENT),
     Directive::new("replay-window", "PACKETS [SECONDS]", replay_window),
     Directive::new("tls-timeout", "SECONDS", |draft, statement| {
         draft.session.tls_timeout = statement.get(1, |word| values::seconds(word, 1))?;
@@ -60,22 +53,23 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new("ping", "SECONDS", |draft, statement| {
         draft.ping = Some(statement.get(1, values::ping_seconds)?);
         Ok(())
-    }),
+    })
+    .also(Places::PUSH)
+    .also(Places::CLIENT),
     Directive::new("ping-restart", "SECONDS", |draft, statement| {
         let after = statement.get(1, values::ping_seconds)?;
         draft.ping_timeout = Some(after.map(|after| PingTimeout { after, exit: false }));
         Ok(())
-    }),
+    })
+    .also(Places::PUSH)
+    .also(Places::CLIENT),
     Directive::new("ping-exit", "SECONDS", |draft, statement| {
         let after = statement.get(1, values::ping_seconds)?;
         draft.ping_timeout = Some(after.map(|after| PingTimeout { after, exit: true }));
         Ok(())
-    }),
-    Directive::new("explicit-exit-notify", "[N]", |draft, statement| {
-        let times: u8 = statement.optional(1, |word| values::number(word, 0..=255))?.unwrap_or(1);
-        draft.session.explicit_exit_notify = (times > 0).then_some(times);
-        Ok(())
-    }),
+    })
+    .also(Places::PUSH)
+    .also(Places::CLIENT),
 ];
 
 /// Ciphers that OpenVPN has and adit has not.
@@ -187,20 +181,6 @@ fn compression(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint
         Some(Err(clause)) => return Err(statement.complain(1, clause)),
         None => {}
     }
-    Ok(())
-}
-
-fn mssfix(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
-    let kind = statement.optional(2, |word| match word {
-        "mtu" => Ok(Mssfix::Mtu as fn(u16) -> Mssfix),
-        "fixed" => Ok(Mssfix::Fixed as _),
-        _ => Err(format!("'{word}' is not mtu or fixed")),
-    })?;
-    draft.session.mssfix = match statement.optional(1, |word| values::number(word, 0..=65_535))? {
-        None => Mssfix::Default,
-        Some(0) => Mssfix::Off,
-        Some(bytes) => kind.unwrap_or(Mssfix::Payload)(bytes),
-    };
     Ok(())
 }
 

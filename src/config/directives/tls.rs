@@ -9,50 +9,29 @@ use super::super::session::{CertRole, TlsVersion, TlsVersionMax, VerifyX509Name}
 use super::super::statement::{Complaint, Statement};
 
 pub(super) const DIRECTIVES: &[Directive] = &[
-    Directive::new("ca", "FILE", |draft, statement| {
-        draft.sources.ca = Some(statement.source()?);
-        Ok(())
-    })
-    .inline(),
-    Directive::new("cert", "FILE", |draft, statement| {
-        draft.sources.cert = Some(statement.source()?);
-        Ok(())
-    })
-    .inline(),
-    Directive::new("extra-certs", "FILE", |draft, statement| {
-        draft.sources.extra_certs = Some(statement.source()?);
-        Ok(())
-    })
-    .inline(),
-    Directive::new("key", "FILE", |draft, statement| {
-        draft.sources.key = Some(statement.source()?);
-        Ok(())
-    })
-    .inline(),
+    Directive::new("ca", "FILE", source!(sources.ca)).inline(),
+    Directive::new("cert", "FILE", source!(sources.cert)).inline(),
+    Directive::new("extra-certs", "FILE", source!(sources.extra_certs)).inline(),
+    Directive::new("key", "FILE", source!(sources.key)).inline(),
     Directive::new("crl-verify", "FILE [dir]", crl_verify).inline(),
     Directive::new("dh", "FILE|none", dh).inline(),
-    Directive::new("remote-cert-tls", "client|server", |draft, statement| {
-        draft.session.tls.remote_cert_tls = Some(statement.get(1, cert_role)?);
-        Ok(())
-    }),
-    Directive::new("ns-cert-type", "client|server", |draft, statement| {
-        draft.session.tls.ns_cert_type = Some(statement.get(1, cert_role)?);
-        Ok(())
-    }),
+    Directive::new("remote-cert-tls", "client|server", some!(session.tls.remote_cert_tls, cert_role)),
+    Directive::new("ns-cert-type", "client|server", some!(session.tls.ns_cert_type, cert_role)),
     Directive::new("verify-x509-name", "NAME [subject|name|name-prefix]", verify_x509_name),
     Directive::new("tls-version-min", "VERSION [or-highest]", version_min),
     Directive::new("tls-version-max", "VERSION", version_max),
-    Directive::new("tls-auth", "FILE [DIRECTION]", tls_auth).inline(),
-    Directive::new("tls-crypt", "FILE", |draft, statement| {
-        draft.sources.tls_crypt = Some(statement.source()?);
-        Ok(())
-    })
-    .inline(),
-    Directive::new("key-direction", "0|1", |draft, statement| {
-        draft.key_direction = Some(statement.get(1, direction)?);
-        Ok(())
-    }),
+    Directive::no_effect("tls-cipher", "LIST", MODERN_ONLY),
+    Directive::no_effect("tls-ciphersuites", "LIST", MODERN_ONLY),
+    Directive::no_effect("tls-groups", "LIST", MODERN_ONLY),
+    Directive::no_effect("ecdh-curve", "NAME", MODERN_ONLY),
+    Directive::no_effect(
+        "tls-cert-profile",
+        "legacy|preferred|suiteb|insecure",
+        "signatures by SHA-1 and MD5, and RSA keys below 2048 bits, are never accepted",
+    ),
 ];
+
+const MODERN_ONLY: &str = "TLS here has only suites with forward secrecy and authenticated encryption, and the groups that go with them";
 
 /// `none` is what happens in any case.
 fn dh(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
@@ -125,21 +104,5 @@ fn version(word: &str) -> Result<Option<TlsVersion>, String> {
         "1.2" => Ok(Some(TlsVersion::V1_2)),
         "1.3" => Ok(Some(TlsVersion::V1_3)),
         _ => Err(format!("'{word}' is not a version of TLS: 1.2 or 1.3")),
-    }
-}
-
-fn tls_auth(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
-    if let Some(direction) = statement.optional(2, direction)? {
-        draft.key_direction = Some(direction);
-    }
-    draft.sources.tls_auth = Some(statement.source()?);
-    Ok(())
-}
-
-fn direction(word: &str) -> Result<u8, String> {
-    match word {
-        "0" => Ok(0),
-        "1" => Ok(1),
-        _ => Err(format!("'{word}' is not a key direction: 0 on one end (the server), 1 on the other")),
     }
 }

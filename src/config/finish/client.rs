@@ -9,9 +9,12 @@ use zeroize::Zeroizing;
 
 use super::Finishing;
 use crate::algorithm::Role;
-use crate::config::client::{AuthUserPass, ClientConfig, Credentials, Remote};
+use crate::config::client::{AuthUserPass, ClientConfig, Connection, Credentials, Remote};
+use crate::config::connection::{ConnectionDraft, LoginSource};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::draft::Keepalive;
+use crate::config::host::Bind;
+use crate::config::proxy::{HttpProxy, Proxy, ProxyLogin, SocksProxy};
 use crate::config::session::PingTimeout;
 use crate::config::statement::Source;
 use crate::config::text::NamedText;
@@ -27,7 +30,7 @@ impl Finishing<'_> {
     pub(super) fn client(&mut self) -> ClientConfig {
         let remotes = self.remotes();
         let udp = remotes.iter().any(|remote| remote.transport == Transport::Udp);
-        self.client_socket(udp);
+        self.client_socket();
         self.client_pings();
         if !udp && !remotes.is_empty() && self.draft.session.explicit_exit_notify.take().is_some() {
             self.draft.warning(
@@ -47,49 +50,106 @@ impl Finishing<'_> {
         }
     }
 
+    /// The remotes: those of the `<connection>` blocks, or those outside of them.
     fn remotes(&mut self) -> Vec<Remote> {
-        let drafts = core::mem::take(&mut self.draft.remotes);
-        if drafts.is_empty() {
+        let mut connections = core::mem::take(&mut self.draft.connections);
+        let remotes = core::mem::take(&mut self.draft.remotes);
+        if connections.is_empty() {
+            let own = &self.draft.connection;
+            let with = |remote| ConnectionDraft { remote: Some(remote), ..own.clone() };
+            connections = remotes.into_iter().map(with).collect();
+        }
+        if connections.is_empty() {
             self.missing("'remote' is missing: a client needs 'remote HOST PORT'");
         }
-        let port = self.draft.remote_port.unwrap_or(DEFAULT_PORT);
-        if let Some(proto) = self.draft.proto {
-            self.draft.host.transport = proto.transport;
-            self.draft.host.family = proto.family;
-            if proto.role == Some(Role::Server) {
-                self.draft.error("proto", "a client cannot listen: write tcp or tcp-client");
+        if self.draft.connection.proto.is_some_and(|proto| proto.role == Some(Role::Server)) {
+            self.draft.error("proto", "a client cannot listen: write tcp or tcp-client");
+        }
+        let force = self.draft.proto_force;
+        let mut out: Vec<Remote> =
+            connections.into_iter().filter_map(|connection| self.remote(connection)).collect();
+        if let Some(transport) = force {
+            out.retain(|remote| remote.transport == transport);
+            if out.is_empty() {
+                self.draft.error("proto-force", "there is no 'remote' of this protocol");
             }
         }
-        let mut remotes = Vec::with_capacity(drafts.len());
-        for remote in drafts {
-            if remote.proto.is_some_and(|proto| proto.role == Some(Role::Server)) {
-                let message = "remote: a client cannot listen: write tcp or tcp-client";
-                self.draft.diagnostics.push(Diagnostic::error(&remote.named_at, message));
-            }
-            let proto = remote.proto.or(self.draft.proto);
-            remotes.push(Remote {
-                host: remote.host,
-                port: remote.port.unwrap_or(port),
-                transport: proto.map_or(Transport::Udp, |proto| proto.transport),
-                family: proto.and_then(|proto| proto.family),
-            });
-        }
-        remotes
+        out
     }
 
-    /// UDP binds to port 1194 unless told otherwise; TCP to any.
-    fn client_socket(&mut self, udp: bool) {
-        if self.draft.nobind {
+    fn remote(&mut self, connection: ConnectionDraft) -> Option<Remote> {
+        let remote = connection.remote.clone()?;
+        if remote.proto.is_some_and(|proto| proto.role == Some(Role::Server)) {
+            let message = "remote: a client cannot listen: write tcp or tcp-client";
+            self.draft.diagnostics.push(Diagnostic::error(&remote.named_at, message));
+        }
+        let proto = remote.proto.or(connection.proto);
+        let transport = proto.map_or(Transport::Udp, |proto| proto.transport);
+        let wrap = self.wrap(&connection);
+        let proxy = self.proxy(&connection);
+        Some(Remote {
+            host: remote.host,
+            port: remote.port.or(connection.remote_port).unwrap_or(DEFAULT_PORT),
+            transport,
+            family: proto.and_then(|proto| proto.family),
+            connection: Connection {
+                bind: bind(&connection, transport),
+                proxy,
+                connect_retry: connection.connect_retry,
+                connect_timeout: connection.connect_timeout,
+                float: connection.float,
+                explicit_exit_notify: connection.explicit_exit_notify,
+                tun_mtu: connection.tun_mtu,
+                mssfix: connection.mssfix,
+                max_packet_size: connection.max_packet_size,
+                wrap,
+            },
+        })
+    }
+
+    fn proxy(&mut self, connection: &ConnectionDraft) -> Option<Proxy> {
+        if let Some(draft) = &connection.socks_proxy {
+            let login = self.proxy_login("socks-proxy", draft.login.clone());
+            return Some(Proxy::Socks(SocksProxy { login, ..draft.proxy.clone() }));
+        }
+        let draft = connection.http_proxy.as_ref().filter(|draft| !draft.proxy.host.is_empty())?;
+        let login = match &draft.user_pass {
+            Some(source) => self.proxy_login("http-proxy-user-pass", Some(LoginSource::From(source.clone()))),
+            None => self.proxy_login("http-proxy", draft.login.clone()),
+        };
+        Some(Proxy::Http(HttpProxy { login, ..draft.proxy.clone() }))
+    }
+
+    fn proxy_login(&mut self, directive: &str, login: Option<LoginSource>) -> ProxyLogin {
+        match login {
+            None => ProxyLogin::Off,
+            Some(LoginSource::Ask) => ProxyLogin::Ask,
+            Some(LoginSource::From(source)) => {
+                let Some(text) = self.load(directive, Some(source)) else { return ProxyLogin::Ask };
+                match credentials(&text) {
+                    Ok(credentials) => ProxyLogin::Given(credentials),
+                    Err(diagnostic) => {
+                        self.draft.diagnostics.push(diagnostic);
+                        ProxyLogin::Ask
+                    }
+                }
+            }
+        }
+    }
+
+    fn client_socket(&mut self) {
+        if self.draft.connection.nobind {
             for name in ["bind", "lport", "local"] {
                 if self.draft.position(name).is_some() {
                     self.draft.error(name, "there is 'nobind' too: one of them must go");
                 }
             }
         }
-        let named = self.draft.bind || self.draft.local_port.is_some() || self.draft.host.local.is_some();
-        let bound = !self.draft.nobind && (udp || named);
-        self.draft.host.local_port =
-            if bound { self.draft.local_port.unwrap_or(Some(DEFAULT_PORT)) } else { None };
+        let connection = &self.draft.connection;
+        let client = &mut self.draft.client;
+        client.float = connection.float;
+        client.connect_retry = connection.connect_retry;
+        client.connect_timeout = connection.connect_timeout.unwrap_or(client.connect_timeout);
     }
 
     fn client_pings(&mut self) {
@@ -125,6 +185,16 @@ impl Finishing<'_> {
             }
         }
     }
+}
+
+/// UDP binds to port 1194 unless told otherwise; TCP to any.
+fn bind(connection: &ConnectionDraft, transport: Transport) -> Option<Bind> {
+    let named = connection.bind || connection.local_port.is_some() || connection.local.is_some();
+    (!connection.nobind && (transport == Transport::Udp || named)).then(|| Bind {
+        host: connection.local.clone(),
+        port: connection.local_port.unwrap_or(Some(DEFAULT_PORT)),
+        ipv6_only: connection.ipv6_only,
+    })
 }
 
 /// The name on the first line, the password on the second.

@@ -10,11 +10,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Display;
 
+use super::connection::ConnectionDraft;
 use super::diagnostic::{Diagnostic, Position};
 use super::directive::Directive;
 use super::draft::Draft;
 use super::files::Files;
-use super::host::{Device, LogTarget};
+use super::host::{Device, HostConfig, LogTarget, ManagementAddress, ManagementConfig};
 use super::profile::{Profile, RoleConfig};
 use super::session::{TlsConfig, WrapConfig};
 use super::statement::Source;
@@ -29,9 +30,9 @@ pub(crate) fn finish(draft: Draft, name: &str, files: &mut dyn Files) -> (Option
         finishing.device();
         finishing.privileges();
         finishing.tls(role);
-        finishing.wrap();
+        finishing.session();
         finishing.ciphers();
-        finishing.paths();
+        finishing.host();
         match role {
             Role::Client => RoleConfig::Client(finishing.client()),
             Role::Server => RoleConfig::Server(finishing.server()),
@@ -96,7 +97,7 @@ impl Finishing<'_> {
     /// Who is no longer root cannot open the device again.
     fn privileges(&mut self) {
         let host = &self.draft.host;
-        if host.user.is_some() && !host.persist_tun && host.dev != Device::Null {
+        if host.process.user.is_some() && !host.persist_tun && host.dev != Device::Null {
             self.draft.warning("user", "a restart without root will fail: add 'persist-tun'");
         }
     }
@@ -135,6 +136,10 @@ impl Finishing<'_> {
 
     fn tls(&mut self, role: Role) {
         let sources = core::mem::take(&mut self.draft.sources);
+        let crl_file = match &sources.crl {
+            Some(Source::File { path, .. }) => Some(path.clone()),
+            Some(Source::Inline(_)) | None => None,
+        };
         let login = self.draft.auth_user_pass;
         let Some(ca) = sources.ca else {
             return self.missing("'ca' is missing: the file of the certificate authorities that the peer's certificate is checked by");
@@ -164,13 +169,26 @@ impl Finishing<'_> {
             self.draft.error("tls-version-max", "this is below tls-version-min");
         }
         self.draft.session.tls = tls;
-        self.draft.sources.tls_auth = sources.tls_auth;
-        self.draft.sources.tls_crypt = sources.tls_crypt;
+        self.draft.host.crl_file = crl_file.map(|path| self.draft.path(&path));
         self.draft.sources.auth_user_pass = sources.auth_user_pass;
+        self.draft.sources.auth_gen_token_secret = sources.auth_gen_token_secret;
     }
 
-    fn wrap(&mut self) {
-        let (tls_auth, tls_crypt) = (self.draft.sources.tls_auth.take(), self.draft.sources.tls_crypt.take());
+    /// What stands outside of `<connection>` blocks holds for the session, too.
+    fn session(&mut self) {
+        let connection = self.draft.connection.clone();
+        let wrap = self.wrap(&connection);
+        let session = &mut self.draft.session;
+        session.wrap = wrap.unwrap_or_default();
+        session.explicit_exit_notify = connection.explicit_exit_notify;
+        session.tun_mtu = connection.tun_mtu.unwrap_or(session.tun_mtu);
+        session.mssfix = connection.mssfix;
+        session.max_packet_size = connection.max_packet_size.unwrap_or(session.max_packet_size);
+    }
+
+    /// The protection that a connection has; `None` without one, or if its key cannot be read.
+    fn wrap(&mut self, connection: &ConnectionDraft) -> Option<WrapConfig> {
+        let (tls_auth, tls_crypt) = (connection.tls_auth.clone(), connection.tls_crypt.clone());
         if tls_auth.is_some() && tls_crypt.is_some() {
             self.draft.error(
                 "tls-crypt",
@@ -181,13 +199,10 @@ impl Finishing<'_> {
             self.draft
                 .error("auth", "'none' leaves tls-auth without a digest: SHA1, SHA256, SHA384 or SHA512");
         }
-        let direction = self.draft.key_direction;
-        if let Some(key) = self.load("tls-auth", tls_auth) {
-            self.draft.session.wrap = WrapConfig::TlsAuth { key, direction };
-        }
-        if let Some(key) = self.load("tls-crypt", tls_crypt) {
-            self.draft.session.wrap = WrapConfig::TlsCrypt { key };
-        }
+        let direction = connection.key_direction;
+        let tls_auth = self.load("tls-auth", tls_auth).map(|key| WrapConfig::TlsAuth { key, direction });
+        let tls_crypt = self.load("tls-crypt", tls_crypt).map(|key| WrapConfig::TlsCrypt { key });
+        tls_crypt.or(tls_auth)
     }
 
     /// `cipher` speaks to peers that cannot negotiate, but never for a cipher that negotiation would refuse.
@@ -197,19 +212,77 @@ impl Finishing<'_> {
         session.data_ciphers_fallback = session.data_ciphers_fallback.or(agreed);
     }
 
-    /// The host's files lie where `cd` says.
-    fn paths(&mut self) {
+    /// The host's files lie where `cd` says; what goes together is put together.
+    fn host(&mut self) {
         let mut host = core::mem::take(&mut self.draft.host);
+        if let Some(status) = &mut host.status {
+            status.version = self.draft.status_version;
+        }
+        if let Some(directory) = &mut host.client_config_dir {
+            directory.exclusive = self.draft.ccd_exclusive;
+        }
+        host.management = self.management();
+        self.log_target(&mut host);
         let draft = &self.draft;
-        if let LogTarget::Truncate(path) | LogTarget::Append(path) = &mut host.log {
+        if let LogTarget::Truncate(path) | LogTarget::Append(path) = &mut host.log.target {
             *path = draft.path(path);
         }
-        let status = host.status.as_mut().map(|status| &mut status.path);
-        let pool = host.pool_persist.as_mut().map(|persist| &mut persist.path);
-        for path in [status, pool, host.writepid.as_mut()].into_iter().flatten() {
+        let HostConfig { status, pool_persist, client_config_dir, process, scripts, .. } = &mut host;
+        let named = [
+            status.as_mut().map(|status| &mut status.path),
+            pool_persist.as_mut().map(|persist| &mut persist.path),
+            client_config_dir.as_mut().map(|directory| &mut directory.path),
+            process.writepid.as_mut(),
+            process.chroot.as_mut(),
+            scripts.tmp_dir.as_mut(),
+        ];
+        for path in named.into_iter().flatten() {
             *path = draft.path(path);
         }
         self.draft.host = host;
+    }
+
+    /// A daemon without a log file has the system log.
+    fn log_target(&self, host: &mut HostConfig) {
+        /// OpenVPN's name for itself, which filters of logs look for.
+        const NAME: &str = "openvpn";
+        if let (LogTarget::Stdout, Some(daemon)) = (&host.log.target, &host.process.daemon) {
+            host.log.target = LogTarget::Syslog(daemon.name.clone().unwrap_or_else(|| NAME.into()));
+        }
+    }
+
+    fn management(&mut self) -> Option<ManagementConfig> {
+        /// OpenVPN's own.
+        const LOG_CACHE: u32 = 250;
+        let draft = core::mem::take(&mut self.draft.management);
+        let Some(address) = draft.address else {
+            let names: Vec<_> = self
+                .draft
+                .seen()
+                .map(|(name, _)| name)
+                .filter(|name| name.starts_with("management-"))
+                .collect();
+            for name in names {
+                self.draft.error(name, "there is no 'management' for this to belong to");
+            }
+            return None;
+        };
+        let path = |path: String| self.draft.path(&path);
+        Some(ManagementConfig {
+            address: match address {
+                ManagementAddress::Unix(socket) => ManagementAddress::Unix(path(socket)),
+                tcp @ ManagementAddress::Tcp { .. } => tcp,
+            },
+            password_file: draft.password_file.map(path),
+            client: draft.client,
+            hold: draft.hold,
+            signal: draft.signal,
+            forget_disconnect: draft.forget_disconnect,
+            query_passwords: draft.query_passwords,
+            log_cache: draft.log_cache.unwrap_or(LOG_CACHE),
+            client_user: draft.client_user,
+            client_group: draft.client_group,
+        })
     }
 
     /// The contents of what `directive` names; if they cannot be read, that is an error.

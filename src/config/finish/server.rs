@@ -7,22 +7,28 @@ use core::time::Duration;
 use super::Finishing;
 use super::client::DEFAULT_PORT;
 use crate::algorithm::Role;
+use crate::config::connection::LocalDraft;
 use crate::config::draft::Keepalive;
-use crate::config::server::{Lease, ServerConfig};
+use crate::config::host::{Bind, Listener};
+use crate::config::server::{AuthGenToken, Lease, ServerConfig};
 use crate::config::session::{PingTimeout, VerifyClientCert};
 use crate::config::values::DAY;
 use crate::path::Transport;
 
 impl Finishing<'_> {
     pub(super) fn server(&mut self) -> ServerConfig {
-        if self.draft.server.network.is_none() {
+        let draft = &mut self.draft;
+        let addressed = draft.server.network.is_some() || draft.server.network_v6.is_some();
+        if !addressed && draft.server.pool.is_none() && draft.ifconfig.is_none() {
             self.missing(
                 "'server' is missing: a server needs 'server NETWORK NETMASK' for its clients' addresses",
             );
         }
         // Whom no certificate speaks for must log in.
+        let verifier = self.draft.host.scripts.auth_user_pass_verify.is_some();
         self.draft.server.verify_user_pass =
-            self.draft.session.tls.verify_client_cert != VerifyClientCert::Require;
+            verifier || self.draft.session.tls.verify_client_cert != VerifyClientCert::Require;
+        self.tokens();
         self.server_socket();
         self.server_pings();
         self.server_exit_notify();
@@ -36,15 +42,31 @@ impl Finishing<'_> {
         }
     }
 
+    fn tokens(&mut self) {
+        let secret = self.draft.sources.auth_gen_token_secret.take();
+        let secret = self.load("auth-gen-token-secret", secret);
+        let token = self.draft.auth_gen_token.take();
+        self.draft.server.auth_gen_token = token.map(|token| AuthGenToken { secret, ..token });
+    }
+
     fn server_socket(&mut self) {
-        if let Some(proto) = self.draft.proto {
-            self.draft.host.transport = proto.transport;
-            self.draft.host.family = proto.family;
-            if proto.role == Some(Role::Client) {
-                self.draft.error("proto", "a server cannot connect: write tcp or tcp-server");
-            }
+        let connection = self.draft.connection.clone();
+        if connection.proto.is_some_and(|proto| proto.role == Some(Role::Client)) {
+            self.draft.error("proto", "a server cannot connect: write tcp or tcp-server");
         }
-        self.draft.host.local_port = self.draft.local_port.unwrap_or(Some(DEFAULT_PORT));
+        let mut locals = core::mem::take(&mut self.draft.locals);
+        if locals.is_empty() {
+            locals.push(LocalDraft { host: None, port: None, proto: None });
+        }
+        let port = connection.local_port.unwrap_or(Some(DEFAULT_PORT));
+        for local in locals {
+            let proto = local.proto.or(connection.proto);
+            self.draft.host.listeners.push(Listener {
+                bind: Bind { host: local.host, port: local.port.or(port), ipv6_only: connection.ipv6_only },
+                transport: proto.map_or(Transport::Udp, |proto| proto.transport),
+                family: proto.and_then(|proto| proto.family),
+            });
+        }
     }
 
     /// The server waits twice as long as it tells its clients to, so that they are the ones who start again.
@@ -64,9 +86,10 @@ impl Finishing<'_> {
     }
 
     fn server_exit_notify(&mut self) {
+        let udp = self.draft.host.listeners.iter().any(|listener| listener.transport == Transport::Udp);
         match self.draft.session.explicit_exit_notify {
             None => {}
-            Some(_) if self.draft.host.transport == Transport::Tcp => {
+            Some(_) if !udp => {
                 self.draft.session.explicit_exit_notify = None;
                 self.draft.warning(
                     "explicit-exit-notify",

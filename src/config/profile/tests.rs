@@ -90,12 +90,17 @@ fn the_guides_server() {
     let key = server.session.tls.key.unwrap();
     assert_eq!((&*key.file, key.text.as_slice()), ("server.key", &b"server.key"[..]));
     assert_eq!(server.leases.len(), 1);
-    assert_eq!((host.transport, host.local_port, host.dev), (Transport::Udp, Some(1194), Device::Tun));
-    assert_eq!(host.log, LogTarget::Truncate("openvpn.log".into()));
+    let [listener] = host.listeners.as_slice() else { panic!("{:?}", host.listeners) };
+    assert_eq!((listener.transport, listener.bind.port), (Transport::Udp, Some(1194)));
+    assert_eq!(host.dev, Device::Tun);
+    assert_eq!(host.log.target, LogTarget::Truncate("openvpn.log".into()));
     let status = host.status.unwrap();
-    assert_eq!((status.path.as_str(), status.interval), ("openvpn-status.log", Duration::from_secs(60)));
+    assert_eq!(
+        (status.path.as_str(), status.interval),
+        ("openvpn-status.log", Some(Duration::from_secs(60)))
+    );
     assert!(host.persist_key && host.persist_tun);
-    assert_eq!(host.verb, 3);
+    assert_eq!(host.log.verb, 3);
 }
 
 #[test]
@@ -110,7 +115,7 @@ fn the_guides_clients() {
         assert_eq!((client.remotes[0].host.as_str(), client.remotes[0].port), (remote, 1194));
         assert_eq!(client.session.tls.ns_cert_type, Some(CertRole::Server));
         assert_eq!(client.session.framing, Framing::Lzo);
-        assert_eq!((host.local_port, host.resolv_retry), (None, None));
+        assert_eq!((&client.remotes[0].connection.bind, host.resolv_retry), (&None, None));
     }
 }
 
@@ -156,8 +161,9 @@ fn debians_samples() {
     assert!(server.client_to_client && server.duplicate_cn);
     assert_eq!((server.max_clients, server.session.data_ciphers.len()), (100, 3));
     assert!(matches!(server.session.wrap, WrapConfig::TlsAuth { direction: Some(0), .. }));
-    assert_eq!((host.transport, host.local.as_deref()), (Transport::Tcp, Some("192.0.2.1")));
-    assert_eq!(host.user.as_deref(), Some("openvpn"));
+    let listener = &host.listeners[0];
+    assert_eq!((listener.transport, listener.bind.host.as_deref()), (Transport::Tcp, Some("192.0.2.1")));
+    assert_eq!(host.process.user.as_deref(), Some("openvpn"));
 }
 
 #[test]
@@ -214,7 +220,7 @@ fn findings_say_where_and_what_would_be_right() {
             "x.conf:6:1: server: this is for a server, but there is 'client' too: one must go",
         ),
         ("proto tcp-server", "x.conf:6:1: proto: a client cannot listen: write tcp or tcp-client"),
-        ("http-proxy 10.0.0.1 8080", "x.conf:6:1: http-proxy: adit does not have this yet"),
+        ("pkcs12 client.p12", "x.conf:6:1: pkcs12: adit does not have this yet"),
         ("dev tap", "x.conf:6:5: dev: Ethernet tunnels (tap) are not supported: use 'dev tun' on both ends"),
         ("max-clients 5", "x.conf:6:1: max-clients: this has no effect at a client"),
         (
@@ -293,7 +299,7 @@ fn all_findings_are_reported_and_the_missing_last() {
 #[test]
 fn byte_order_mark_and_carriage_returns() {
     let text = format!("\u{feff}{}", client_with("verb 5\n").replace('\n', "\r\n"));
-    assert_eq!(client(&text).1.verb, 5);
+    assert_eq!(client(&text).1.log.verb, 5);
 }
 
 #[test]
@@ -313,7 +319,9 @@ fn remotes_take_what_they_do_not_say_from_port_and_proto() {
 
 #[test]
 fn what_a_client_binds_to() {
-    let port = |more: &str| client(&client_with(more)).1.local_port;
+    let port = |more: &str| {
+        client(&client_with(more)).0.remotes.remove(0).connection.bind.and_then(|bind| bind.port)
+    };
     assert_eq!(port(""), Some(1194));
     assert_eq!(port("nobind"), None);
     assert_eq!(port("lport 0"), None);
@@ -363,7 +371,7 @@ fn blocks_and_key_direction() {
 fn relative_paths_begin_where_cd_says() {
     let (server, host) = server(&server_with("log a.log\nstatus /s\ncd /etc/openvpn/\n"));
     assert_eq!(&*server.session.tls.ca.unwrap().file, "/etc/openvpn/ca.crt");
-    assert_eq!(host.log, LogTarget::Truncate("/etc/openvpn/a.log".into()));
+    assert_eq!(host.log.target, LogTarget::Truncate("/etc/openvpn/a.log".into()));
     assert_eq!(host.status.unwrap().path, "/s");
 }
 
@@ -380,7 +388,7 @@ fn command_lines() {
     let parsed =
         args("--client --dev tun --remote vpn.example 443 tcp --ca ca.crt --auth-user-pass --verb 4");
     assert_eq!(messages(&parsed), [""; 0]);
-    assert_eq!(parsed.profile.unwrap().host.verb, 4);
+    assert_eq!(parsed.profile.unwrap().host.log.verb, 4);
     assert_eq!(
         messages(&args("--dev tun --verb x"))[0],
         "[CMD-LINE]:1:18: verb: 'x' is not a number from 0 to 11"
@@ -402,10 +410,10 @@ fn a_command_line_names_a_file_and_overrides_it() {
         _ => read_file(path),
     };
     let parsed = Profile::from_args(&["server.conf"], &mut files);
-    assert_eq!(parsed.profile.unwrap().host.verb, 1);
+    assert_eq!(parsed.profile.unwrap().host.log.verb, 1);
     let parsed = Profile::from_args(&["--config", "server.conf", "--verb", "5"], &mut files);
     assert_eq!(messages(&parsed), [""; 0]);
-    assert_eq!(parsed.profile.unwrap().host.verb, 5);
+    assert_eq!(parsed.profile.unwrap().host.log.verb, 5);
 }
 
 #[test]

@@ -1,0 +1,96 @@
+//! [`ConnectionDraft`]: what may differ from one `<connection>` to the next.
+
+use alloc::string::String;
+use core::time::Duration;
+
+use super::client::{AddressFamily, ConnectRetry};
+use super::diagnostic::Position;
+use super::proxy::{HttpProxy, SocksProxy};
+use super::session::Mssfix;
+use super::statement::Source;
+use crate::algorithm::Role;
+use crate::path::Transport;
+
+/// The directives of a `<connection>` block, on top of those that stood before it outside of any.
+#[derive(Clone, Default)]
+pub(crate) struct ConnectionDraft {
+    pub(crate) remote: Option<RemoteDraft>,
+    pub(crate) proto: Option<Proto>,
+    /// `local` of a client.
+    pub(crate) local: Option<String>,
+    /// `port`, `lport`; the inner `None` is port 0, any.
+    pub(crate) local_port: Option<Option<u16>>,
+    /// `port`, `rport`
+    pub(crate) remote_port: Option<u16>,
+    /// `bind`
+    pub(crate) bind: bool,
+    /// `bind ipv6only`
+    pub(crate) ipv6_only: bool,
+    /// `nobind`
+    pub(crate) nobind: bool,
+    pub(crate) float: bool,
+    pub(crate) connect_retry: ConnectRetry,
+    pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) explicit_exit_notify: Option<u8>,
+    pub(crate) tun_mtu: Option<u16>,
+    pub(crate) tun_mtu_max: Option<u16>,
+    pub(crate) mssfix: Mssfix,
+    pub(crate) max_packet_size: Option<u16>,
+    pub(crate) tls_auth: Option<Source>,
+    pub(crate) tls_crypt: Option<Source>,
+    pub(crate) key_direction: Option<u8>,
+    pub(crate) http_proxy: Option<HttpProxyDraft>,
+    pub(crate) socks_proxy: Option<SocksProxyDraft>,
+}
+
+/// `http-proxy` and what belongs to it.
+#[derive(Clone, Default)]
+pub(crate) struct HttpProxyDraft {
+    pub(crate) proxy: HttpProxy,
+    pub(crate) login: Option<LoginSource>,
+    /// `http-proxy-user-pass`
+    pub(crate) user_pass: Option<Source>,
+}
+
+/// `socks-proxy`
+#[derive(Clone, Default)]
+pub(crate) struct SocksProxyDraft {
+    pub(crate) proxy: SocksProxy,
+    pub(crate) login: Option<LoginSource>,
+}
+
+/// Where a proxy's login comes from.
+#[derive(Clone)]
+pub(crate) enum LoginSource {
+    /// The user is asked.
+    Ask,
+    /// A file of two lines.
+    From(Source),
+}
+
+/// `proto`
+#[derive(Clone, Copy)]
+pub(crate) struct Proto {
+    pub(crate) transport: Transport,
+    pub(crate) family: Option<AddressFamily>,
+    /// The end that `tcp-client` and `tcp-server` are for.
+    pub(crate) role: Option<Role>,
+}
+
+/// `remote`, which falls back on `rport` and `proto`.
+#[derive(Clone)]
+pub(crate) struct RemoteDraft {
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
+    pub(crate) proto: Option<Proto>,
+    pub(crate) named_at: Position,
+}
+
+/// `local` of a server: one of its listeners.
+#[derive(Clone)]
+pub(crate) struct LocalDraft {
+    /// `None` for `*`.
+    pub(crate) host: Option<String>,
+    pub(crate) port: Option<u16>,
+    pub(crate) proto: Option<Proto>,
+}

@@ -1,0 +1,30 @@
+//! Name servers and search domains.
+
+use alloc::string::String;
+
+use super::super::directive::{Directive, Places};
+use super::super::draft::Draft;
+use super::super::host::DnsUpdown;
+use super::super::statement::{Complaint, Statement};
+use super::scripts::command;
+
+pub(super) const DIRECTIVES: &[Directive] = &[
+    Directive::new("dhcp-option", "KIND [VALUE...]", dns).also(Places::PUSH).repeats(),
+    Directive::new("dns", "search-domains|server WORD...", dns).also(Places::PUSH).repeats(),
+    Directive::new("dns-updown", "disable|force|COMMAND", value!(host.dns_updown, dns_updown)),
+];
+
+fn dns(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    match draft.host.dns.apply(&statement.words()) {
+        Some(Err(clause)) => Err(statement.complain(1, clause)),
+        _ => Ok(()),
+    }
+}
+
+fn dns_updown(word: &str) -> Result<DnsUpdown, String> {
+    match word {
+        "disable" => Ok(DnsUpdown::Disabled),
+        "force" => Ok(DnsUpdown::Builtin),
+        _ => command(word).map(DnsUpdown::Command),
+    }
+}
