@@ -3,11 +3,13 @@
 #![allow(unsafe_code)]
 
 mod datagrams;
+mod icmp;
 mod local_time;
 mod tun;
 mod user;
 
 pub(crate) use datagrams::{Datagrams, Sent};
+pub(crate) use icmp::report_icmp;
 pub(crate) use local_time::{LocalTime, local_time};
 pub(crate) use tun::open_tun;
 pub(crate) use user::{Group, User, become_group, become_user, current_uid};
