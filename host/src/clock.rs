@@ -30,6 +30,12 @@ impl Clock {
         wall_time()
     }
 
+    /// The same, finer.
+    pub(crate) fn wall(&self) -> WallTime {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        WallTime { seconds: since.as_secs(), micros: since.subsec_micros() }
+    }
+
     /// The wall clock if somebody has set it since the engine was told.
     pub(crate) fn correction(&mut self) -> Option<UnixTime> {
         self.corrected_by(boot_time(), wall_time())
@@ -44,6 +50,13 @@ impl Clock {
             unix
         })
     }
+}
+
+/// The time since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WallTime {
+    pub(crate) seconds: u64,
+    pub(crate) micros: u32,
 }
 
 fn boot_time() -> Instant {

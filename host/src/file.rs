@@ -36,8 +36,13 @@ impl Output {
             return self.overwrite(text);
         }
         match self.replace_whole(text) {
-            // No right to the directory, or the file is mounted there by itself.
-            Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ResourceBusy) => {
+            // No right to the directory, the file is mounted there by itself, or the path is not there after `chroot`.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::PermissionDenied | ErrorKind::ResourceBusy | ErrorKind::NotFound
+                ) =>
+            {
                 self.overwrite(text)
             }
             other => other,

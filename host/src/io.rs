@@ -10,10 +10,10 @@ use std::rc::Rc;
 use adit::{Batch, Endpoint, HEADROOM, Instant, LinkId, Packet, Path, Port, TAILROOM, Verdict};
 
 use crate::errors::cause;
-use crate::log::{Log, Verb};
+use crate::log::{Level, Log, Verb};
 use crate::poller::{Poller, Ready, Source};
 use crate::status::Traffic;
-use crate::sys::{Datagrams, Sent};
+use crate::sys::{Datagrams, Sent, with_tos};
 use crate::tcp::{Connection, Listener};
 use crate::tun::Tun;
 use crate::udp::Udp;
@@ -59,7 +59,7 @@ pub(crate) struct Losses {
 pub(crate) struct Io {
     pub(crate) poller: Poller,
     pub(crate) log: Rc<Log>,
-    listener: Option<Listener>,
+    listeners: Vec<Listener>,
     tun: Option<Tun>,
     /// The largest inner packet, in bytes.
     mtu: usize,
@@ -72,6 +72,8 @@ pub(crate) struct Io {
     /// TCP links with something to flush.
     dirty: Vec<LinkId>,
     tun_paused: bool,
+    /// `passtos`: whether outer packets take over the TOS of inner ones.
+    pub(crate) passtos: bool,
     /// The errors that sending by UDP has met since the last link was opened, by their numbers.
     send_errors: Vec<i32>,
     pub(crate) traffic: Traffic,
@@ -87,7 +89,8 @@ impl Io {
         Ok(Self {
             poller: Poller::new()?,
             log,
-            listener: None,
+            listeners: Vec::new(),
+            passtos: false,
             tun: None,
             mtu: room,
             links: BTreeMap::new(),
@@ -138,31 +141,31 @@ impl Io {
         Ok(id)
     }
 
-    /// Takes a listener into use.
+    /// Takes a listener into use, and numbers it.
     pub(crate) fn add_listener(&mut self, listener: Listener) -> io::Result<()> {
-        self.poller.add(&listener, Source::Listener, false)?;
-        self.listener = Some(listener);
+        self.poller.add(&listener, Source::Listener(self.listeners.len() as u32), false)?;
+        self.listeners.push(listener);
         Ok(())
     }
 
     /// Whether to be told of connections that wait.
-    pub(crate) fn watch_listener(&self, watch: bool) {
-        if let Some(listener) = &self.listener {
-            let _ = self.poller.watch(listener, Source::Listener, watch, false);
+    pub(crate) fn watch_listeners(&self, watch: bool) {
+        for (number, listener) in (0..).zip(&self.listeners) {
+            let _ = self.poller.watch(listener, Source::Listener(number), watch, false);
         }
     }
 
-    /// Takes the next connection that waits into use, if there is one.
-    pub(crate) fn accept(&mut self) -> io::Result<Option<(LinkId, SocketAddr)>> {
-        let Some(listener) = &self.listener else { return Ok(None) };
+    /// Takes the next connection that waits at a listener into use, if there is one.
+    pub(crate) fn accept(&mut self, listener: u32) -> io::Result<Option<(LinkId, SocketAddr)>> {
+        let Some(listener) = self.listeners.get(listener as usize) else { return Ok(None) };
         let Some(connection) = listener.accept()? else { return Ok(None) };
         let remote = connection.remote();
         Ok(Some((self.add_link(Link::Tcp(connection))?, remote)))
     }
 
     /// Listens no longer.
-    pub(crate) fn close_listener(&mut self) {
-        self.listener = None;
+    pub(crate) fn close_listeners(&mut self) {
+        self.listeners.clear();
     }
 
     /// The link of that number.
@@ -201,6 +204,12 @@ impl Io {
     pub(crate) fn read_tun(&mut self, engine: &mut impl Endpoint, now: Instant) -> io::Result<()> {
         let Some(tun) = &mut self.tun else { return Ok(()) };
         let count = tun.read(self.mtu, &mut self.slab, &mut self.packets[..BATCH])?;
+        self.log.packets(b'r', count);
+        if self.passtos {
+            for packet in &mut self.packets[..count] {
+                packet.cookie = self.slab.get(packet.range()).and_then(tos_of).map_or(0, with_tos);
+            }
+        }
         self.process(count, |batch| engine.handle_tunnel_packets(now, Port::Host, batch));
         Ok(())
     }
@@ -218,6 +227,7 @@ impl Io {
                 // An error here is an ICMP message about an earlier packet, and timers see to what it means.
                 let packets = &mut self.packets[..BATCH];
                 let count = udp.receive(&mut self.datagrams, id, &mut self.slab, packets).unwrap_or(0);
+                self.log.packets(b'R', count);
                 self.traffic.link_read +=
                     packets[..count].iter().map(|packet| u64::from(packet.data_len)).sum::<u64>();
                 self.process(count, |batch| engine.handle_datagrams(now, batch));
@@ -304,6 +314,11 @@ impl Io {
     /// Acts on the verdicts over the first `count` packets.
     fn dispatch(&mut self, count: usize) {
         let packets = &self.packets[..count];
+        if self.log.shows(Verb::Traffic) {
+            let with = |verdict| packets.iter().filter(|packet| packet.verdict == verdict).count();
+            self.log.packets(b'w', with(Verdict::Deliver));
+            self.log.packets(b'W', with(Verdict::Transmit));
+        }
         if let Some(tun) = &mut self.tun {
             for packet in packets.iter().filter(|packet| packet.verdict == Verdict::Deliver) {
                 let taken = self.slab.get(packet.range()).is_some_and(|bytes| tun.write(bytes));
@@ -349,8 +364,10 @@ impl Io {
             if used == 0 {
                 break;
             }
+            self.log.packets(b'R', 1);
             match out.verdict {
                 Verdict::Deliver => {
+                    self.log.packets(b'w', 1);
                     let taken = match (&mut self.tun, bytes.get(out.range())) {
                         (Some(tun), Some(packet)) => tun.write(packet),
                         _ => false,
@@ -444,12 +461,33 @@ impl Io {
         self.losses.link += sent.lost;
         let Some(error) = sent.error else { return };
         let number = error.raw_os_error().unwrap_or_default();
-        let verb = if self.send_errors.contains(&number) {
-            Verb::Debug
+        let level = if self.send_errors.contains(&number) {
+            Verb::Debug.into()
         } else {
             self.send_errors.push(number);
-            Verb::Info
+            Level::LINK_ERROR
         };
-        self.log.line(verb, format_args!("write UDP: {}", cause(&error)));
+        self.log.line(level, format_args!("write UDP: {}", cause(&error)));
+    }
+}
+
+/// The TOS byte of an IPv4 packet, the traffic class of an IPv6 packet.
+fn tos_of(packet: &[u8]) -> Option<u8> {
+    match packet {
+        [first, second, ..] if first >> 4 == 4 => Some(*second),
+        [first, second, ..] if first >> 4 == 6 => Some(first << 4 | second >> 4),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tos_is_where_each_version_has_it() {
+        assert_eq!(tos_of(&[0x45, 0xb8, 0]), Some(0xb8));
+        assert_eq!(tos_of(&[0x6b, 0x80, 0]), Some(0xb8));
+        assert_eq!(tos_of(&[0x45]), None);
     }
 }

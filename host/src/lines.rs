@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use adit::{Address, Cipher, CloseReason, Event, Path, PeerId, Role};
 
-use crate::log::Verb;
+use crate::log::{Level, Verb};
 
-/// A line of the log, with its importance.
+/// A line of the log, and of what kind it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
-    pub(crate) verb: Verb,
+    pub(crate) level: Level,
     pub(crate) text: String,
 }
 
@@ -86,10 +86,10 @@ impl Narrator {
             Event::SessionStarted { path, session_id, .. } => {
                 let sid: Vec<String> = session_id.chunks(4).map(hex).collect();
                 let from = family_address(&path.remote);
-                one(Verb::Details, format!("TLS: Initial packet from {from}, sid={}", sid.join(" ")))
+                one(Level::TLS_STEP, format!("TLS: Initial packet from {from}, sid={}", sid.join(" ")))
             }
             Event::CertificateVerified { depth, subject, .. } => {
-                one(Verb::Info, format!("VERIFY OK: depth={depth}, {subject}"))
+                one(Level::HANDSHAKE, format!("VERIFY OK: depth={depth}, {subject}"))
             }
             Event::PeerInfo { lines, .. } => {
                 let line = |(name, value): &(String, String)| info(format!("peer info: {name}={value}"));
@@ -97,7 +97,7 @@ impl Narrator {
             }
             Event::HandshakeCompleted { tls_version, cipher_suite, .. } => {
                 let suite = cipher_suite.replacen("TLS13_", "TLS_", 1);
-                one(Verb::Info, format!("Control Channel: {tls_version}, cipher {tls_version} {suite}"))
+                one(Level::HANDSHAKE, format!("Control Channel: {tls_version}, cipher {tls_version} {suite}"))
             }
             Event::PeerAuthenticated { common_name, path, .. } => {
                 let name = common_name.as_deref().unwrap_or("UNDEF");
@@ -106,36 +106,45 @@ impl Narrator {
                 if let Some(known) = self.peers.get_mut(&peer) {
                     known.common_name = common_name.clone();
                 }
-                one(Verb::Info, text)
+                vec![info(text)]
             }
             Event::Connected { cipher, ipv4, ipv6, .. } => {
                 let mut lines = Vec::new();
                 if self.role == Role::Server {
                     let name = self.name(peer);
-                    lines.extend(ipv4.map(|ip| info(format!("MULTI: primary virtual IP for {name}: {ip}"))));
-                    lines
-                        .extend(ipv6.map(|ip| info(format!("MULTI: primary virtual IPv6 for {name}: {ip}"))));
+                    let addresses = ipv4
+                        .map(|ip| ("IP", ip.to_string()))
+                        .into_iter()
+                        .chain(ipv6.map(|ip| ("IPv6", ip.to_string())));
+                    for (kind, ip) in addresses {
+                        lines.push(line(Level::CLIENTS, format!("MULTI: Learn: {ip} -> {name}")));
+                        lines.push(line(
+                            Level::CLIENTS,
+                            format!("MULTI: primary virtual {kind} for {name}: {ip}"),
+                        ));
+                    }
                 }
                 lines.extend(data_channel(*cipher));
                 lines
             }
-            Event::Rekeyed { key_id, .. } => {
-                one(Verb::Info, format!("TLS: soft reset done, data channel keys renewed (key id {key_id})"))
-            }
+            Event::Rekeyed { key_id, .. } => one(
+                Level::HANDSHAKE,
+                format!("TLS: soft reset done, data channel keys renewed (key id {key_id})"),
+            ),
             Event::Floated { path, .. } => {
                 let from = self.peers.get(&peer).map(|known| known.path.remote).unwrap_or_default();
                 if let Some(known) = self.peers.get_mut(&peer) {
                     known.path = *path;
                 }
                 let (from, to) = (family_address(&from), family_address(&path.remote));
-                one(Verb::Info, format!("peer {peer} floated from {from} to {to}"))
+                one(Verb::Info.into(), format!("peer {peer} floated from {from} to {to}"))
             }
             Event::MessageSent { text, .. } => {
-                one(Verb::Details, format!("SENT CONTROL [{}]: '{text}' (status=1)", self.common_name(peer)))
+                one(Level::PUSH, format!("SENT CONTROL [{}]: '{text}' (status=1)", self.common_name(peer)))
             }
-            Event::MessageReceived { text, .. } => one(Verb::Details, received(text)),
+            Event::MessageReceived { text, .. } => one(Level::PUSH, received(text)),
             Event::Closed { reason, .. } => closed(self.role, self.common_name(peer), reason),
-            Event::Notice { text, .. } => one(Verb::Info, text.clone()),
+            Event::Notice { text, .. } => vec![info(text.clone())],
             _ => Vec::new(),
         }
     }
@@ -162,12 +171,16 @@ fn subject(event: &Event) -> PeerId {
     }
 }
 
-fn info(text: String) -> Line {
-    Line { verb: Verb::Info, text }
+fn line(level: Level, text: String) -> Line {
+    Line { level, text }
 }
 
-fn one(verb: Verb, text: String) -> Vec<Line> {
-    vec![Line { verb, text }]
+fn info(text: String) -> Line {
+    line(Verb::Info.into(), text)
+}
+
+fn one(level: Level, text: String) -> Vec<Line> {
+    vec![line(level, text)]
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -188,11 +201,12 @@ pub(crate) fn family_address(address: &Address) -> String {
 }
 
 fn data_channel(cipher: Cipher) -> Vec<Line> {
-    let line = |way| {
+    let about = |way| {
         let bits = cipher.key_len() * 8;
-        info(format!("{way} Data Channel: Cipher '{cipher}' initialized with {bits} bit key"))
+        let text = format!("{way} Data Channel: Cipher '{cipher}' initialized with {bits} bit key");
+        line(Level::HANDSHAKE, text)
     };
-    vec![line("Outgoing"), line("Incoming")]
+    vec![about("Outgoing"), about("Incoming")]
 }
 
 fn received(text: &str) -> String {
@@ -205,50 +219,67 @@ fn received(text: &str) -> String {
     }
 }
 
+/// A login that was refused, in the words that filters of logs look for.
+const AUTH_ERROR: &str = "TLS Auth Error: Auth Username/Password verification failed for peer";
+
 /// The cause in words, then the signal that OpenVPN would raise for itself: monitors look for its name.
 fn closed(role: Role, name: &str, reason: &CloseReason) -> Vec<Line> {
+    let tls_error = |text: String| Some(line(Level::TLS_ERROR, text));
+    let told = || Some(info(reason.to_string()));
+    let mut why_refused = "";
     let (cause, signal, label) = match reason {
         // Whoever asked for it has said so.
         CloseReason::Requested | CloseReason::Restart if role == Role::Client => return Vec::new(),
         CloseReason::Requested => (None, "SIGTERM", "exit"),
         CloseReason::RemoteExit => (None, "SIGTERM", "remote-exit"),
-        CloseReason::NoAnswer => (Some(reason.to_string()), "SIGUSR1", "server_poll"),
+        CloseReason::NoAnswer => (told(), "SIGUSR1", "server_poll"),
         CloseReason::HandshakeTimeout | CloseReason::NoTls | CloseReason::FellSilent => {
-            let text = format!("TLS Error: {reason}");
-            (Some(text), "SIGUSR1", "tls-error")
+            (tls_error(format!("TLS Error: {reason}")), "SIGUSR1", "tls-error")
         }
         CloseReason::Tls(sentence) => {
-            let text = format!("TLS Error: TLS handshake failed: {sentence}");
-            (Some(text), "SIGUSR1", "tls-error")
+            (tls_error(format!("TLS Error: TLS handshake failed: {sentence}")), "SIGUSR1", "tls-error")
         }
-        CloseReason::PingTimeout => (
-            Some(format!("[{name}] Inactivity timeout (--ping-restart), restarting")),
-            "SIGUSR1",
-            "ping-restart",
-        ),
+        CloseReason::PingTimeout => {
+            let text = format!("[{name}] Inactivity timeout (--ping-restart), restarting");
+            (Some(info(text)), "SIGUSR1", "ping-restart")
+        }
         CloseReason::PingExit => {
-            (Some(format!("[{name}] Inactivity timeout (--ping-exit), exiting")), "SIGTERM", "ping-exit")
+            let text = format!("[{name}] Inactivity timeout (--ping-exit), exiting");
+            (Some(info(text)), "SIGTERM", "ping-exit")
         }
-        CloseReason::AuthFailed(_) | CloseReason::AuthTimeout => {
-            (Some(reason.to_string()), "SIGTERM", "auth-failure")
+        CloseReason::AuthFailed(why) if role == Role::Server => {
+            why_refused = why.as_str();
+            (tls_error(AUTH_ERROR.to_owned()), "SIGTERM", "auth-failure")
         }
-        CloseReason::RemoteRestart(_) => {
-            (Some(reason.to_string()), "SIGUSR1", "server-pushed-connection-reset")
+        CloseReason::AuthTimeout if role == Role::Server => {
+            why_refused = "it was not decided in time";
+            (tls_error(AUTH_ERROR.to_owned()), "SIGTERM", "auth-failure")
         }
-        CloseReason::RemoteHalt(_) => (Some(reason.to_string()), "SIGTERM", "server-pushed-halt"),
+        CloseReason::AuthFailed(_) | CloseReason::AuthTimeout => (told(), "SIGTERM", "auth-failure"),
+        CloseReason::RemoteRestart(_) => (told(), "SIGUSR1", "server-pushed-connection-reset"),
+        CloseReason::RemoteHalt(_) => (told(), "SIGTERM", "server-pushed-halt"),
         CloseReason::LinkClosed => {
-            (Some("Connection reset, restarting".to_owned()), "SIGUSR1", "connection-reset")
+            let text = "Connection reset, restarting [0]".to_owned();
+            (Some(line(Level::STREAM_ERROR, text)), "SIGUSR1", "connection-reset")
         }
-        CloseReason::LinkBroken(_) => (Some(reason.to_string()), "SIGUSR1", "decryption-error"),
-        CloseReason::ConnectFailed(_) => (Some(reason.to_string()), "SIGUSR1", "connection-failed"),
-        CloseReason::TakenOver => (Some(reason.to_string()), "SIGTERM", "taken-over"),
-        _ => (Some(reason.to_string()), "SIGUSR1", "session-error"),
+        CloseReason::LinkBroken(_) => {
+            (Some(line(Level::STREAM_ERROR, reason.to_string())), "SIGUSR1", "decryption-error")
+        }
+        CloseReason::ConnectFailed(_) => (told(), "SIGUSR1", "connection-failed"),
+        CloseReason::TakenOver => (told(), "SIGTERM", "taken-over"),
+        _ => (told(), "SIGUSR1", "session-error"),
     };
-    let who = if role == Role::Server { "client-instance" } else { "process" };
     // An instance of a server never comes back by itself.
     let what = if signal == "SIGTERM" { "exiting" } else { "restarting" };
-    let mut lines: Vec<Line> = cause.map(info).into_iter().collect();
-    lines.push(info(format!("{signal}[soft,{label}] received, {who} {what}")));
+    let mut lines: Vec<Line> = cause.into_iter().collect();
+    if !why_refused.is_empty() {
+        lines.push(line(Level::TLS_ERROR, format!("the login was refused: {why_refused}")));
+    }
+    lines.push(if role == Role::Server {
+        line(Level::CLIENTS, format!("{signal}[soft,{label}] received, client-instance {what}"))
+    } else {
+        info(format!("{signal}[soft,{label}] received, process {what}"))
+    });
     lines
 }
 
@@ -307,8 +338,9 @@ mod tests {
             ipv6: None,
         };
         assert_eq!(
-            tell(&mut narrator, connected)[..2],
+            tell(&mut narrator, connected)[..3],
             [
+                "client1/198.51.100.7:54522 MULTI: Learn: 10.8.0.2 -> client1/198.51.100.7:54522",
                 "client1/198.51.100.7:54522 MULTI: primary virtual IP for client1/198.51.100.7:54522: 10.8.0.2",
                 "client1/198.51.100.7:54522 Outgoing Data Channel: Cipher 'AES-256-GCM' initialized with 256 bit key",
             ]
@@ -322,6 +354,22 @@ mod tests {
             ["client1/198.51.100.7:54522 SIGTERM[soft,remote-exit] received, client-instance exiting"]
         );
         assert_eq!(narrator.name(PEER), "UNDEF");
+    }
+
+    #[test]
+    fn a_refused_login_is_told_as_filters_expect_it() {
+        let mut narrator = Narrator::new(Role::Server);
+        let path = path("198.51.100.7:54522");
+        tell(&mut narrator, Event::SessionStarted { peer: PEER, path, session_id: [0; 8] });
+        let reason = CloseReason::AuthFailed("no such user".into());
+        assert_eq!(
+            tell(&mut narrator, Event::Closed { peer: PEER, reason }),
+            [
+                "198.51.100.7:54522 TLS Auth Error: Auth Username/Password verification failed for peer",
+                "198.51.100.7:54522 the login was refused: no such user",
+                "198.51.100.7:54522 SIGTERM[soft,auth-failure] received, client-instance exiting",
+            ]
+        );
     }
 
     #[test]

@@ -15,8 +15,8 @@ pub(crate) enum Source {
     Signals,
     /// The TUN device has packets.
     Tun,
-    /// The listener has connections.
-    Listener,
+    /// The listener of that number has connections.
+    Listener(u32),
     /// A [`Task`](crate::task::Task) is done.
     Task,
     /// A UDP socket or TCP connection.
@@ -94,13 +94,14 @@ fn flags(read: bool, write: bool) -> EventFlags {
 
 impl Source {
     const LINKS: u64 = 1 << 32;
+    const LISTENERS: u64 = 1 << 33;
 
     fn data(self) -> EventData {
         EventData::new_u64(match self {
             Self::Signals => 0,
             Self::Tun => 1,
-            Self::Listener => 2,
-            Self::Task => 3,
+            Self::Task => 2,
+            Self::Listener(number) => Self::LISTENERS | u64::from(number),
             Self::Link(link) => Self::LINKS | u64::from(link.0),
         })
     }
@@ -109,8 +110,8 @@ impl Source {
         match data.u64() {
             0 => Self::Signals,
             1 => Self::Tun,
-            2 => Self::Listener,
-            3 => Self::Task,
+            2 => Self::Task,
+            listener if listener & Self::LISTENERS != 0 => Self::Listener(listener as u32),
             link => Self::Link(LinkId(link as u32)),
         }
     }

@@ -9,8 +9,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use adit::config::{AddressFamily, Bind};
 
 use crate::errors::cause;
+use crate::socket::any_address;
 use crate::task::Task;
-use crate::udp::any_address;
 
 /// Where a client's link is to go, in names.
 #[derive(Clone, Debug)]

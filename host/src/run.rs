@@ -35,8 +35,8 @@ pub(crate) trait Role<E: Endpoint> {
     fn handle_signal(&mut self, node: &mut Node<E>, now: Instant, name: &'static str, request: Request);
     /// A TCP link is there, could not be had, or has gone.
     fn handle_link(&mut self, node: &mut Node<E>, now: Instant, link: LinkId, change: LinkChange);
-    /// The listener has connections.
-    fn handle_listener(&mut self, _node: &mut Node<E>, _now: Instant) {}
+    /// The listener of that number has connections.
+    fn handle_listener(&mut self, _node: &mut Node<E>, _now: Instant, _listener: u32) {}
     /// What was waited for on another thread is there.
     fn handle_task(&mut self, _node: &mut Node<E>, _now: Instant) {}
     /// Does what is due by now.
@@ -116,7 +116,7 @@ fn handle_ready<E: Endpoint>(
             })?;
         }
         Source::Task => role.handle_task(node, now),
-        Source::Listener => role.handle_listener(node, now),
+        Source::Listener(number) => role.handle_listener(node, now, number),
         Source::Link(link) => {
             if let Some(change) = node.io.read_link(&mut node.engine, now, link, ready) {
                 role.handle_link(node, now, link, change);

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use adit::config::{self, HostConfig, Ipv4Network, ServerConfig, Topology};
+use adit::config::{HostConfig, Ipv4Network, Listener as ListenerConfig, ServerConfig, Topology};
 use adit::server::{AuthDecision, PeerInfo, Server};
 use adit::{Event, Instant, LinkId, Path, Role as EngineRole, Transport};
 
@@ -21,11 +21,12 @@ use crate::privileges::Privileges;
 use crate::resolve::resolve;
 use crate::run::{Node, Outcome, Role};
 use crate::signals::Request;
+use crate::socket::{Families, any_address};
 use crate::status::{self, ClientRow};
 use crate::sys::local_time;
 use crate::tcp::Listener;
 use crate::timer::Every;
-use crate::udp::{Udp, any_address};
+use crate::udp::Udp;
 
 /// How long the listener rests when the system has no descriptor left for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
@@ -97,7 +98,7 @@ impl ServerRole {
             None => set_up(&role.host, config, node)?,
         });
         privileges.drop_now(&role.log)?;
-        role.log.info("Initialization Sequence Completed");
+        role.log.milestone("Initialization Sequence Completed");
         Ok(role)
     }
 
@@ -108,7 +109,7 @@ impl ServerRole {
             self.write_status(node);
         }
         node.io.close_links();
-        node.io.close_listener();
+        node.io.close_listeners();
         let tunnel = self.tunnel.take()?;
         if keep {
             return Some(tunnel.park(&mut node.io));
@@ -118,25 +119,38 @@ impl ServerRole {
     }
 
     fn listen(&self, node: &mut Node<Server>) -> Result<(), String> {
-        let [listener] = self.host.listeners.as_slice() else {
-            return Err("local: this server can listen at one address only".into());
-        };
+        for listener in &self.host.listeners {
+            self.listen_at(listener, node)?;
+        }
+        node.io.passtos = self.host.sockets.passtos;
+        Ok(())
+    }
+
+    fn listen_at(&self, listener: &ListenerConfig, node: &mut Node<Server>) -> Result<(), String> {
         let local = local_address(listener)?;
         let at = family_address(&local.into());
         let version = if local.is_ipv4() { 4 } else { 6 };
+        let families = if listener.bind.ipv6_only { Families::Ipv6Only } else { Families::Both };
+        let options = &self.host.sockets;
         match listener.transport {
             Transport::Udp => {
-                let udp = Udp::bind(local)
+                let mut udp = Udp::bind(local, families, options)
                     .map_err(|error| format!("cannot bind UDP to {local}: {}", cause(&error)))?;
+                if self.host.multihome {
+                    udp.tell_local_address().map_err(|error| format!("multihome: {}", cause(&error)))?;
+                }
                 node.io.add_link(Link::Udp(udp)).map_err(|error| error.to_string())?;
                 self.log.info(format_args!("UDPv{version} link local (bound): {at}"));
+                self.log.info(format_args!("UDPv{version} link remote: [AF_UNSPEC]"));
             }
             Transport::Tcp => {
-                let listener = Listener::bind(local);
+                let listener = Listener::bind(local, families, options);
                 let listener = listener
                     .map_err(|error| format!("cannot listen for TCP on {local}: {}", cause(&error)))?;
                 node.io.add_listener(listener).map_err(|error| error.to_string())?;
                 self.log.info(format_args!("Listening for incoming TCP connection on {at}"));
+                self.log.info(format_args!("TCPv{version}_SERVER link local (bound): {at}"));
+                self.log.info(format_args!("TCPv{version}_SERVER link remote: [AF_UNSPEC]"));
             }
         }
         Ok(())
@@ -190,7 +204,7 @@ impl ServerRole {
 impl Role<Server> for ServerRole {
     fn handle_event(&mut self, node: &mut Node<Server>, now: Instant, event: Event) {
         for line in self.narrator.tell(&event) {
-            self.log.line(line.verb, line.text);
+            self.log.line(line.level, line.text);
         }
         match event {
             Event::AuthRequested { request, .. } => {
@@ -222,9 +236,9 @@ impl Role<Server> for ServerRole {
         node.engine.link_closed(now, link);
     }
 
-    fn handle_listener(&mut self, node: &mut Node<Server>, now: Instant) {
+    fn handle_listener(&mut self, node: &mut Node<Server>, now: Instant, listener: u32) {
         loop {
-            let accepted = node.io.accept();
+            let accepted = node.io.accept(listener);
             match accepted {
                 Ok(Some((link, remote))) => {
                     let from = family_address(&remote.into());
@@ -234,7 +248,7 @@ impl Role<Server> for ServerRole {
                 Ok(None) => return,
                 Err(error) => {
                     self.log.warning(format_args!("cannot accept a TCP connection: {}", cause(&error)));
-                    node.io.watch_listener(false);
+                    node.io.watch_listeners(false);
                     self.accept_again = Some(now + ACCEPT_PAUSE);
                     return;
                 }
@@ -245,7 +259,7 @@ impl Role<Server> for ServerRole {
     fn handle_timeout(&mut self, node: &mut Node<Server>, now: Instant) {
         if self.accept_again.is_some_and(|again| again <= now) {
             self.accept_again = None;
-            node.io.watch_listener(true);
+            node.io.watch_listeners(true);
         }
         if self.status.take(now) && self.leaving.is_none() {
             self.write_status(node);
@@ -264,11 +278,12 @@ impl Role<Server> for ServerRole {
     }
 }
 
-fn local_address(listener: &config::Listener) -> Result<SocketAddr, String> {
+/// Where a listener is bound.
+fn local_address(listener: &ListenerConfig) -> Result<SocketAddr, String> {
     let port = listener.bind.port.unwrap_or(0);
-    let Some(local) = &listener.bind.host else { return Ok(any_address(listener.family, port)) };
-    let addresses = resolve(local, port, listener.family)?;
-    addresses.first().copied().ok_or_else(|| format!("local: {local} has no address"))
+    let Some(host) = &listener.bind.host else { return Ok(any_address(listener.family, port)) };
+    let addresses = resolve(host, port, listener.family)?;
+    addresses.first().copied().ok_or_else(|| format!("local: {host} has no address"))
 }
 
 /// Opens the device and sets it up, with the routes of the configuration.

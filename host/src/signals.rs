@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use adit::config::Remapped;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::{flag, low_level};
 
@@ -30,8 +31,14 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Takes over the signals that [`Request`] names, for the rest of the process's life.
-    pub(crate) fn new() -> io::Result<Self> {
+    /// Takes over the signals that [`Request`] names, for the rest of the process's life. SIGUSR1 is taken for what
+    /// `remap-usr1` says.
+    pub(crate) fn new(remap_usr1: Option<Remapped>) -> io::Result<Self> {
+        let usr1 = match remap_usr1 {
+            Some(Remapped::Sighup) => ("SIGHUP", Request::Reload),
+            Some(Remapped::Sigterm) => ("SIGTERM", Request::Exit),
+            None => ("SIGUSR1", Request::Restart),
+        };
         let (wake, bell) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         let mut raised = Vec::new();
@@ -39,7 +46,7 @@ impl Signals {
             (SIGTERM, "SIGTERM", Request::Exit),
             (SIGINT, "SIGINT", Request::Exit),
             (SIGHUP, "SIGHUP", Request::Reload),
-            (SIGUSR1, "SIGUSR1", Request::Restart),
+            (SIGUSR1, usr1.0, usr1.1),
             (SIGUSR2, "SIGUSR2", Request::Status),
         ] {
             let flag = Arc::new(AtomicBool::new(false));
@@ -72,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_signal_is_reported_once() {
-        let mut signals = Signals::new().unwrap();
+        let mut signals = Signals::new(None).unwrap();
         assert!(signals.take().is_empty());
         low_level::raise(SIGUSR2).unwrap();
         low_level::raise(SIGUSR2).unwrap();

@@ -4,9 +4,10 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 
-use socket2::{Protocol, Socket, Type};
+use adit::config::SocketOptions;
+use socket2::{Socket, Type};
 
-use crate::udp::open;
+use crate::socket::{Families, open};
 
 /// How many bytes may wait to be sent on a connection. What comes on top is lost, as it would be on UDP: the packets
 /// inside have their own retransmissions.
@@ -21,9 +22,9 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Listens at `local`.
-    pub(crate) fn bind(local: SocketAddr) -> io::Result<Self> {
-        let socket = open(local, Type::STREAM, Protocol::TCP)?;
+    /// Listens at `local`. Connections have the same options.
+    pub(crate) fn bind(local: SocketAddr, families: Families, options: &SocketOptions) -> io::Result<Self> {
+        let socket = open(local, Type::STREAM, families, options)?;
         socket.set_reuse_address(true)?;
         socket.bind(&local.into())?;
         socket.listen(128)?;
@@ -77,8 +78,12 @@ impl Connection {
 
     /// Begins to connect to `remote`, from `local` if that is given. The connection is there once it can be written
     /// to and [`finish_connect`](Self::finish_connect) agrees.
-    pub(crate) fn open(remote: SocketAddr, local: Option<SocketAddr>) -> io::Result<Self> {
-        let socket = open(remote, Type::STREAM, Protocol::TCP)?;
+    pub(crate) fn open(
+        remote: SocketAddr,
+        local: Option<SocketAddr>,
+        options: &SocketOptions,
+    ) -> io::Result<Self> {
+        let socket = open(remote, Type::STREAM, Families::Both, options)?;
         if let Some(local) = local {
             socket.set_reuse_address(true)?;
             socket.bind(&local.into())?;
@@ -183,7 +188,9 @@ mod tests {
     use super::*;
 
     fn pair() -> (Connection, TcpStream) {
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener =
+            Listener::bind("127.0.0.1:0".parse().unwrap(), Families::Both, &SocketOptions::default())
+                .unwrap();
         assert!(listener.accept().unwrap().is_none());
         let address = listener.socket.local_addr().unwrap().as_socket().unwrap();
         let client = TcpStream::connect(address).unwrap();
@@ -194,7 +201,7 @@ mod tests {
 
     fn read_some(connection: &mut Connection, buffer: &mut [u8]) -> (usize, bool) {
         let mut poll = crate::poller::Poller::new().unwrap();
-        poll.add(&*connection, crate::poller::Source::Listener, false).unwrap();
+        poll.add(&*connection, crate::poller::Source::Listener(0), false).unwrap();
         poll.wait(Some(Duration::from_secs(5)), &mut Vec::new()).unwrap();
         connection.read(buffer)
     }
@@ -240,7 +247,7 @@ mod tests {
     #[test]
     fn a_refused_connection_is_an_error_when_it_is_finished() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        match Connection::open(free, None) {
+        match Connection::open(free, None, &SocketOptions::default()) {
             Ok(mut connection) => {
                 assert!(connection.is_connecting());
                 assert_eq!(connection.finish_connect().unwrap_err().kind(), ErrorKind::ConnectionRefused);

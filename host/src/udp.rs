@@ -1,43 +1,43 @@
 //! A UDP socket.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use adit::config::AddressFamily;
+use adit::config::SocketOptions;
 use adit::{LinkId, Packet};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Socket, Type};
 
-use crate::sys::{Datagrams, Sent};
-
-/// What the buffers of a socket should hold, in bytes: some batches. The system may grant less.
-const BUFFER: usize = 1 << 20;
+use crate::socket::{Families, open, set_buffers};
+use crate::sys::{Datagrams, Receiving, Sent, tell_local_address};
 
 /// A UDP socket, non-blocking and not bound to one remote end, so that a server's address may change (`float`).
 #[derive(Debug)]
 pub(crate) struct Udp {
     socket: Socket,
     v6: bool,
+    /// `multihome`
+    multihome: bool,
 }
 
 impl Udp {
     /// A socket at `local`.
-    pub(crate) fn bind(local: SocketAddr) -> io::Result<Self> {
-        let socket = open(local, Type::DGRAM, Protocol::UDP)?;
-        let _ = socket.set_recv_buffer_size(BUFFER);
-        let _ = socket.set_send_buffer_size(BUFFER);
+    pub(crate) fn bind(local: SocketAddr, families: Families, options: &SocketOptions) -> io::Result<Self> {
+        let socket = open(local, Type::DGRAM, families, options)?;
         socket.bind(&local.into())?;
-        Ok(Self { socket, v6: local.is_ipv6() })
+        Ok(Self { socket, v6: local.is_ipv6(), multihome: false })
     }
 
-    /// Sets the sizes that the configuration or the server names (`sndbuf`, `rcvbuf`), in bytes.
+    /// From now on each packet's path tells which of our addresses was asked; one that says so is answered from there.
+    pub(crate) fn tell_local_address(&mut self) -> io::Result<()> {
+        tell_local_address(&self.socket, self.v6)?;
+        self.multihome = true;
+        Ok(())
+    }
+
+    /// Sets the sizes that the server names (`sndbuf`, `rcvbuf`), in bytes.
     pub(crate) fn set_buffers(&self, send: Option<u32>, receive: Option<u32>) {
-        if let Some(size) = send {
-            let _ = self.socket.set_send_buffer_size(size as usize);
-        }
-        if let Some(size) = receive {
-            let _ = self.socket.set_recv_buffer_size(size as usize);
-        }
+        set_buffers(&self.socket, send.map(|size| size as usize), receive.map(|size| size as usize));
     }
 
     /// Reads datagrams into free slots; says how many.
@@ -48,7 +48,7 @@ impl Udp {
         slab: &mut [u8],
         packets: &mut [Packet],
     ) -> io::Result<usize> {
-        datagrams.receive(self.socket.as_fd(), link, slab, packets)
+        datagrams.receive(self.socket.as_fd(), Receiving { link, local: self.multihome }, slab, packets)
     }
 
     /// Sends each packet to its path.
@@ -68,47 +68,60 @@ impl AsFd for Udp {
     }
 }
 
-/// A non-blocking socket for `local`. One of IPv6 serves IPv4 too.
-pub(crate) fn open(local: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(local), kind, Some(protocol))?;
-    socket.set_nonblocking(true)?;
-    if local.is_ipv6() {
-        socket.set_only_v6(false)?;
-    }
-    Ok(socket)
-}
-
-/// Where a socket without `local` is bound: to all addresses of the family. Without a family to both, where the system
-/// has IPv6 at all.
-pub(crate) fn any_address(family: Option<AddressFamily>, port: u16) -> SocketAddr {
-    let v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-    match family {
-        Some(AddressFamily::V4) => (Ipv4Addr::UNSPECIFIED, port).into(),
-        Some(AddressFamily::V6) => v6,
-        None if Socket::new(Domain::IPV6, Type::DGRAM, None).is_ok() => v6,
-        None => (Ipv4Addr::UNSPECIFIED, port).into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::UdpSocket;
+
     use adit::{Path, Verdict};
 
     use super::*;
 
-    #[test]
-    fn a_socket_of_ipv6_talks_to_ipv4() {
-        let ours = Udp::bind(any_address(None, 0)).unwrap();
-        let theirs = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let port = ours.socket.local_addr().unwrap().as_socket().unwrap().port();
-        theirs.send_to(b"ping", ("127.0.0.1", port)).unwrap();
+    fn port(udp: &Udp) -> u16 {
+        udp.socket.local_addr().unwrap().as_socket().unwrap().port()
+    }
+
+    fn bind(local: &str) -> Udp {
+        Udp::bind(local.parse().unwrap(), Families::Both, &SocketOptions::default()).unwrap()
+    }
+
+    /// Reads the packet that has come, and sends it back.
+    fn echo(ours: &Udp) -> Path {
         let (mut datagrams, mut slab) = (Datagrams::new(1), vec![0; 2048]);
         let mut packets = [Packet::free(0..2048)];
         assert_eq!(ours.receive(&mut datagrams, LinkId(3), &mut slab, &mut packets).unwrap(), 1);
-        assert_eq!(packets[0].path, Path::udp(LinkId(3), theirs.local_addr().unwrap()));
         packets[0].verdict = Verdict::Transmit;
-        assert_eq!(ours.send(&mut datagrams, &slab, packets.iter()).bytes, 4);
-        let mut answer = [0; 16];
-        assert_eq!(theirs.recv(&mut answer).unwrap(), 4);
+        let sent = ours.send(&mut datagrams, &slab, packets.iter());
+        assert_eq!(sent.bytes, 4, "{:?}", sent.error);
+        packets[0].path
+    }
+
+    #[test]
+    fn a_socket_of_ipv6_talks_to_ipv4() {
+        let ours = bind("[::]:0");
+        let theirs = UdpSocket::bind("127.0.0.1:0").unwrap();
+        theirs.send_to(b"ping", ("127.0.0.1", port(&ours))).unwrap();
+        assert_eq!(echo(&ours), Path::udp(LinkId(3), theirs.local_addr().unwrap()));
+        assert_eq!(theirs.recv(&mut [0; 16]).unwrap(), 4);
+    }
+
+    #[test]
+    fn an_answer_leaves_from_the_address_that_was_asked() {
+        // By IPv4 alone, by mapped addresses, by IPv6.
+        for (any, asked, from) in [
+            ("0.0.0.0:0", "127.0.0.5", "127.0.0.1:0"),
+            ("[::]:0", "127.0.0.6", "127.0.0.1:0"),
+            ("[::]:0", "::1", "[::1]:0"),
+        ] {
+            let mut ours = bind(any);
+            ours.tell_local_address().unwrap();
+            let theirs = UdpSocket::bind(from).unwrap();
+            let asked = SocketAddr::new(asked.parse().unwrap(), port(&ours));
+            theirs.send_to(b"ping", asked).unwrap();
+            let path = echo(&ours);
+            assert_eq!(path.local.ip(), Some(asked.ip()), "{any}");
+            // A connected socket takes packets from that address only.
+            theirs.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+            assert_eq!(theirs.recv_from(&mut [0; 16]).unwrap(), (4, asked), "{any}");
+        }
     }
 }

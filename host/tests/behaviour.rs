@@ -72,7 +72,7 @@ fn client_text(more: &str) -> String {
 
 /// `proto` of a server.
 fn serving(transport: &str) -> String {
-    format!("proto {transport}{}\n", if transport == "tcp" { "-server" } else { "" })
+    format!("proto {transport}{}\n", if transport.starts_with("tcp") { "-server" } else { "" })
 }
 
 fn remote(transport: &str) -> String {
@@ -167,7 +167,7 @@ fn the_first_remote_that_answers_is_taken() {
         |transport| (*transport).to_owned(),
         |transport| {
             let (network, folder) = (Network::new(), Folder::new(&format!("remotes {transport}")));
-            let text = server_text(&serving(transport));
+            let text = server_text(&serving(&format!("{transport}6")));
             let mut server = Adit.start(&network.server, &folder, "server", &text);
             server.expect_line(UP, PATIENCE);
             // Nobody; a host without a listener; the server.
@@ -233,7 +233,7 @@ fn what_keeps_a_server_from_starting_is_one_sentence() {
     let _other = place.serve("other", &serving("tcp"));
     let powerless = ["setpriv", "--inh-caps=-net_admin", "--bounding-set=-net_admin"];
     for (name, directives, before, sentence) in [
-        ("port", serving("tcp"), &[][..], "cannot listen for TCP on [::]:1194: Address already in use"),
+        ("port", serving("tcp"), &[][..], "cannot listen for TCP on 0.0.0.0:1194: Address already in use"),
         ("address", "local 203.0.113.1\n".into(), &[], "cannot bind UDP to 203.0.113.1:1194: "),
         (
             "name",

@@ -3,7 +3,6 @@
 //! Owns one `Session` at a time, what the server pushed, and the order of the remotes. Opens no link: it asks the
 //! host to ([`Event::ConnectRequested`]), and is told of the result.
 
-mod probe;
 mod pull;
 mod remotes;
 
@@ -29,8 +28,6 @@ use crate::session::{Login, Session, SessionEvent, Shared, breaks_link, take_pac
 use crate::time::{Deadline, Instant, TimerKind, UnixTime};
 use crate::wire::opcode::parse_first_byte;
 use crate::wire::stream;
-
-pub use probe::{Answer, Probe, ServerAnswer};
 
 use pull::Pull;
 use remotes::Remotes;

@@ -11,8 +11,9 @@ use crate::lines::family_address;
 use crate::poller::Source;
 use crate::resolve::{Ends, Target, family_of, random_host};
 use crate::run::{Node, Outcome};
+use crate::socket::{Families, any_address};
 use crate::tcp::Connection;
-use crate::udp::{Udp, any_address};
+use crate::udp::Udp;
 
 impl ClientRole {
     /// Looks up the remote's address; the link follows when it is known.
@@ -89,7 +90,7 @@ impl ClientRole {
         match transport {
             Transport::Udp => {
                 let bind = local.unwrap_or_else(|| any_address(Some(family_of(remote)), 0));
-                let udp = Udp::bind(bind)
+                let udp = Udp::bind(bind, Families::Both, &self.host.sockets)
                     .map_err(|error| format!("cannot bind UDP to {bind}: {}", cause(&error)))?;
                 let link = io.add_link(Link::Udp(udp)).map_err(|error| error.to_string())?;
                 let bound =
@@ -101,7 +102,8 @@ impl ClientRole {
             }
             Transport::Tcp => {
                 self.log.info(format_args!("Attempting to establish TCP connection with {to}"));
-                let connection = Connection::open(remote, local).map_err(|error| tcp_failed(&to, &error))?;
+                let connection = Connection::open(remote, local, &self.host.sockets)
+                    .map_err(|error| tcp_failed(&to, &error))?;
                 let link = io.add_link(Link::Tcp(connection)).map_err(|error| error.to_string())?;
                 self.link = Some((link, remote));
                 Ok(None)

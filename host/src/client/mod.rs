@@ -149,7 +149,7 @@ impl ClientRole {
 impl Role<Client> for ClientRole {
     fn handle_event(&mut self, node: &mut Node<Client>, now: Instant, event: Event) {
         for line in self.narrator.tell(&event) {
-            self.log.line(line.verb, line.text);
+            self.log.line(line.level, line.text);
         }
         match event {
             Event::ConnectRequested { remote } => self.look_up(node, now, remote),

@@ -28,7 +28,7 @@ impl ClientRole {
             return;
         }
         self.settings = Some(settings);
-        self.log.info("Initialization Sequence Completed");
+        self.log.milestone("Initialization Sequence Completed");
         if let Err(why) = self.privileges.drop_now(&self.log) {
             self.log.error(why);
             self.outcome = Some(Outcome::Exit(1));
@@ -58,8 +58,7 @@ impl ClientRole {
             Some(IfconfigOther::Subnet(_)) | None => None,
         };
         let routes = all_routes(&self.host.routes, &settings.routes);
-        let (steps, problems) =
-            route_steps(&routes, &Surroundings { vpn, has_ipv6: settings.ifconfig_ipv6.is_some(), ..around });
+        let (steps, problems) = route_steps(&routes, &Surroundings { vpn, ..around });
         tunnel.apply(steps, &self.log);
         for problem in problems {
             self.log.warning(problem);

@@ -8,32 +8,43 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
-use adit::{LinkId, Packet, Path, Verdict};
+use adit::{Address, LinkId, Packet, Path, Verdict};
 use libc::{c_int, iovec, mmsghdr};
 use socket2::{SockAddr, SockAddrStorage};
+
+use super::control::{Control, received_at, write_control};
 
 /// The kernel's limit of segments in one message (`UDP_MAX_SEGMENTS`).
 const MAX_SEGMENTS: usize = 64;
 /// What one message may hold, with all its segments.
 const MAX_MESSAGE: usize = 65_000;
-/// Room for one control message with a `u16`, aligned as `cmsghdr` must be.
-type Control = [u64; 4];
-
 /// Scratch memory of the calls, kept so that a batch allocates nothing.
 pub(crate) struct Datagrams {
     headers: Vec<mmsghdr>,
     iovecs: Vec<iovec>,
     names: Vec<SockAddr>,
     storages: Vec<SockAddrStorage>,
+    /// What goes beside each message: the segments' length, our address, the TOS.
     controls: Vec<Control>,
     messages: Vec<Message>,
     /// Off once the kernel or the network card has refused it.
     segmentation: bool,
 }
 
-/// A run of packets to one destination, which leave as one message.
+/// How the datagrams of a socket are to be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Receiving {
+    /// The number of the link that the packets' paths get.
+    pub(crate) link: LinkId,
+    /// Whether the paths also tell which of our addresses was asked.
+    pub(crate) local: bool,
+}
+
+/// A run of packets from one address of ours to one destination, which leave as one message.
 #[derive(Clone, Copy)]
 struct Message {
+    local: Address,
+    tos: Option<u8>,
     first: usize,
     count: usize,
     segment: usize,
@@ -81,12 +92,14 @@ impl Datagrams {
     pub(crate) fn receive(
         &mut self,
         socket: BorrowedFd<'_>,
-        link: LinkId,
+        how: Receiving,
         slab: &mut [u8],
         packets: &mut [Packet],
     ) -> io::Result<usize> {
         self.headers.clear();
         self.iovecs.clear();
+        self.controls.clear();
+        self.controls.resize(packets.len(), Control::default());
         self.storages.clear();
         self.storages.resize_with(packets.len(), SockAddrStorage::zeroed);
         for packet in packets.iter() {
@@ -94,16 +107,20 @@ impl Datagrams {
             let memory = &mut slab[room];
             self.iovecs.push(iovec { iov_base: memory.as_mut_ptr().cast(), iov_len: memory.len() });
         }
-        for (iov, name) in self.iovecs.iter_mut().zip(&mut self.storages) {
+        for ((iov, name), control) in self.iovecs.iter_mut().zip(&mut self.storages).zip(&mut self.controls) {
             let mut header = empty_header();
+            if how.local {
+                header.msg_hdr.msg_control = control.as_mut_ptr().cast();
+                header.msg_hdr.msg_controllen = size_of::<Control>() as _;
+            }
             header.msg_hdr.msg_name = ptr::from_mut(name).cast();
             header.msg_hdr.msg_namelen = name.size_of();
             header.msg_hdr.msg_iov = iov;
             header.msg_hdr.msg_iovlen = 1;
             self.headers.push(header);
         }
-        // SAFETY: every header points to one iovec and one address in vectors that live, and do not grow, until the
-        // call returns; every iovec covers a slice of `slab`, which is borrowed mutably for as long. The kernel writes
+        // SAFETY: every header points to one iovec, one address and one control buffer in vectors that live, and do not
+        // grow, until the call returns; every iovec covers a slice of `slab`, which is borrowed mutably for as long. The kernel writes
         // within the given lengths.
         let count = unsafe {
             libc::recvmmsg(
@@ -125,8 +142,12 @@ impl Datagrams {
             let name = unsafe { SockAddr::new(name, header.msg_hdr.msg_namelen) };
             packet.verdict = Verdict::Pending;
             packet.data_len = header.msg_len;
-            packet.path = name.as_socket().map_or_else(Path::default, |remote| Path::udp(link, remote));
-            packet.path.link = link;
+            packet.path = name.as_socket().map_or_else(Path::default, |remote| Path::udp(how.link, remote));
+            packet.path.link = how.link;
+            if how.local {
+                // SAFETY: the kernel has filled in the header, and its control buffer lives in `self.controls`.
+                packet.path.local = unsafe { received_at(&header.msg_hdr) };
+            }
         }
         Ok(count)
     }
@@ -197,8 +218,10 @@ impl Datagrams {
             else {
                 continue;
             };
-            let same = previous == Some(remote);
-            previous = Some(remote);
+            let local = packet.path.local;
+            let tos = tos_of(packet);
+            let same = previous == Some((remote, local, tos));
+            previous = Some((remote, local, tos));
             let index = self.iovecs.len();
             self.iovecs.push(iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() });
             match self.messages.last_mut() {
@@ -209,6 +232,8 @@ impl Datagrams {
                     self.names.push(SockAddr::from(for_socket(remote, v6)));
                     let len = bytes.len();
                     self.messages.push(Message {
+                        local,
+                        tos,
                         first: index,
                         count: 1,
                         segment: len,
@@ -224,7 +249,7 @@ impl Datagrams {
         let whole = self.messages[index];
         let single = |first: usize| {
             let bytes = self.iovecs[first].iov_len;
-            Message { first, count: 1, segment: bytes, bytes, open: false }
+            Message { first, count: 1, segment: bytes, bytes, open: false, ..whole }
         };
         let parts: Vec<Message> = (whole.first..whole.first + whole.count).map(single).collect();
         let name = self.names[index].clone();
@@ -235,7 +260,7 @@ impl Datagrams {
     fn fill_headers(&mut self, from: usize) {
         self.headers.clear();
         self.controls.clear();
-        self.controls.resize(self.messages.len(), [0; 4]);
+        self.controls.resize(self.messages.len(), Control::default());
         for ((message, name), control) in
             self.messages[from..].iter().zip(&self.names[from..]).zip(&mut self.controls)
         {
@@ -244,11 +269,9 @@ impl Datagrams {
             header.msg_hdr.msg_namelen = name.len();
             header.msg_hdr.msg_iov = self.iovecs[message.first..].as_mut_ptr();
             header.msg_hdr.msg_iovlen = message.count as _;
-            if message.count > 1 {
-                header.msg_hdr.msg_control = control.as_mut_ptr().cast();
-                header.msg_hdr.msg_controllen = size_of::<Control>() as _;
-                set_segment(&mut header.msg_hdr, message.segment as u16);
-            }
+            let segment = (message.count > 1).then_some(message.segment as u16);
+            let v6 = name.is_ipv6();
+            write_control(&mut header.msg_hdr, control, segment, message.local, message.tos, v6);
             self.headers.push(header);
         }
     }
@@ -283,19 +306,17 @@ fn empty_header() -> mmsghdr {
     unsafe { mem::zeroed() }
 }
 
-/// Writes the control message `UDP_SEGMENT` and sets its length.
-fn set_segment(header: &mut libc::msghdr, segment: u16) {
-    // SAFETY: the control buffer is aligned for `cmsghdr` and large enough for one with a `u16`, so that CMSG_FIRSTHDR
-    // is not null and CMSG_DATA lies inside.
-    unsafe {
-        header.msg_controllen = libc::CMSG_SPACE(size_of::<u16>() as u32) as _;
-        let control = libc::CMSG_FIRSTHDR(header);
-        (*control).cmsg_level = libc::SOL_UDP;
-        (*control).cmsg_type = libc::UDP_SEGMENT;
-        (*control).cmsg_len = libc::CMSG_LEN(size_of::<u16>() as u32) as _;
-        ptr::write_unaligned(libc::CMSG_DATA(control).cast::<u16>(), segment);
-    }
+/// The TOS that an outer packet takes over from the inner one (`passtos`): see [`with_tos`].
+fn tos_of(packet: &Packet) -> Option<u8> {
+    (packet.cookie & TOS_IS_SET != 0).then_some(packet.cookie as u8)
 }
+
+/// A packet's cookie that gives the outer packet this TOS.
+pub(crate) fn with_tos(tos: u8) -> u64 {
+    TOS_IS_SET | u64::from(tos)
+}
+
+const TOS_IS_SET: u64 = 1 << 8;
 
 /// Gives a full send buffer a moment to drain, so that a burst from the TUN device waits there and is not lost here.
 fn wait_writable(socket: BorrowedFd<'_>) -> bool {
@@ -311,6 +332,8 @@ mod tests {
     use std::os::fd::AsFd;
 
     use super::*;
+
+    const HOW: Receiving = Receiving { link: LinkId(7), local: false };
 
     fn packets_of(lengths: &[usize], remote: SocketAddr) -> (Vec<u8>, Vec<Packet>) {
         let mut slab = vec![0; lengths.len() * 2048];
@@ -340,13 +363,13 @@ mod tests {
         let mut slab = vec![0; 16 * 2048];
         let mut slots: Vec<Packet> =
             (0..16).map(|index| Packet::free(index * 2048..(index + 1) * 2048)).collect();
-        let count = datagrams.receive(to.as_fd(), LinkId(7), &mut slab, &mut slots).unwrap();
+        let count = datagrams.receive(to.as_fd(), HOW, &mut slab, &mut slots).unwrap();
         assert_eq!(count, lengths.len());
         for (index, (packet, &len)) in slots.iter().zip(&lengths).enumerate() {
             assert_eq!(slab[packet.range()], vec![index as u8; len]);
             assert_eq!(packet.path, Path::udp(LinkId(7), from.local_addr().unwrap()));
         }
-        assert_eq!(datagrams.receive(to.as_fd(), LinkId(7), &mut slab, &mut slots).unwrap(), 0);
+        assert_eq!(datagrams.receive(to.as_fd(), HOW, &mut slab, &mut slots).unwrap(), 0);
     }
 
     #[test]

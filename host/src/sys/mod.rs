@@ -2,17 +2,20 @@
 
 #![allow(unsafe_code)]
 
+mod control;
 mod datagrams;
-mod icmp;
 mod local_time;
+mod process;
+mod sockopt;
 mod tun;
 mod user;
 
-pub(crate) use datagrams::{Datagrams, Sent};
-pub(crate) use icmp::report_icmp;
+pub(crate) use datagrams::{Datagrams, Receiving, Sent, with_tos};
 pub(crate) use local_time::{LocalTime, local_time};
+pub(crate) use process::{Forked, fork};
+pub(crate) use sockopt::{set_mtu_discovery, tell_local_address};
 pub(crate) use tun::open_tun;
-pub(crate) use user::{Group, User, become_group, become_user, current_uid};
+pub(crate) use user::{Group, User, become_group, become_user};
 
 #[cfg(test)]
 pub(crate) mod tests {

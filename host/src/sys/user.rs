@@ -81,12 +81,6 @@ pub(crate) fn become_user(user: User) -> io::Result<()> {
     if unsafe { libc::setuid(user.uid) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The user that the process is.
-pub(crate) fn current_uid() -> u32 {
-    // SAFETY: always succeeds.
-    unsafe { libc::getuid() }
-}
-
 fn c_string(name: &str) -> io::Result<CString> {
     CString::new(name).map_err(|_| not_found("user or group", name))
 }

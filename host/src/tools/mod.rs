@@ -1,8 +1,7 @@
-//! What the command does besides being one end of a tunnel: it makes keys, and asks
-//! whether a server answers. Each tool prints what it has to say and ends; none touches the engine's loop.
+//! What the command does besides being one end of a tunnel: it makes keys. Each of them
+//! prints what it has to say and ends; none touches the engine's loop.
 
 mod genkey;
-mod probe;
 
 use std::process::ExitCode;
 
@@ -11,9 +10,6 @@ pub(crate) fn run(args: &[String]) -> Option<ExitCode> {
     let asks = |option: &str| args.iter().any(|arg| arg == option);
     if asks("--genkey") {
         return Some(genkey::run(args));
-    }
-    if asks("--probe") {
-        return Some(probe::run(args));
     }
     None
 }

@@ -8,7 +8,6 @@
 mod lab;
 
 mod genkey;
-mod probe;
 
 use std::path::Path;
 use std::process::{Command, Output};

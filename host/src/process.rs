@@ -1,0 +1,360 @@
+//! [`Process`]: from the command line to a running role, and again at SIGHUP and SIGUSR1.
+//!
+//! Owns what outlives a run: the log, the signals, files that stay open, the device that `persist-tun` keeps. What a
+//! role does is in [`client`](crate::client) and [`server`](crate::server).
+
+use std::path::Path;
+use std::rc::Rc;
+use std::{fs, io};
+
+use adit::client::Client;
+use adit::config::{
+    ClientConfig, Diagnostic, HostConfig, LogTarget, ProcessConfig, Profile, RoleConfig, ServerConfig,
+    Severity,
+};
+use adit::server::Server;
+use adit::{DropCounters, Host};
+
+use crate::client::ClientRole;
+use crate::clock::Clock;
+use crate::daemon::{detach, redirect_output};
+use crate::device::Tunnel;
+use crate::errors::cause;
+use crate::file::Output;
+use crate::io::{Io, Losses};
+use crate::log::{Log, Sink, Verb};
+use crate::notify::Notifier;
+use crate::privileges::Privileges;
+use crate::run::{self, Node, Outcome};
+use crate::server::{Files, ServerRole};
+use crate::signals::Signals;
+use crate::sources::Sources;
+use crate::{fill_random, version};
+
+/// The largest `tun-mtu` that a server may push to us, in bytes.
+const MAX_PUSHED_MTU: u16 = 1600;
+/// What is locked into memory at least, if the limit can be raised, in bytes: OpenVPN's figure.
+const LOCKED_MEMORY: u64 = 100 << 20;
+
+/// The last line of a process that cannot go on.
+const FATAL: &str = "Exiting due to fatal error";
+
+/// Why the process cannot start, in sentences for standard error.
+pub(crate) struct Failure(pub(crate) Vec<String>);
+
+impl From<String> for Failure {
+    fn from(sentence: String) -> Self {
+        Self(vec![format!("adit: {sentence}")])
+    }
+}
+
+/// What stays the same when SIGHUP and SIGUSR1 begin anew.
+pub(crate) struct Process {
+    args: Vec<String>,
+    sources: Sources,
+    profile: Profile,
+    privileges: Privileges,
+    files: Files,
+    log: Rc<Log>,
+    notifier: Rc<Notifier>,
+    clock: Clock,
+    signals: Signals,
+    /// `writepid`, to be deleted at the end.
+    pid_file: Option<String>,
+}
+
+impl Process {
+    /// All up to the point where there is nothing left to be found wrong with the configuration; `daemon` is in the
+    /// background then.
+    pub(crate) fn start(args: Vec<String>) -> Result<Self, Failure> {
+        let clock = Clock::new();
+        let notifier = Rc::new(Notifier::from_env());
+        let mut sources = Sources::default();
+        let (profile, warnings) = load(&args, &mut sources)?;
+        let host = &profile.host;
+        let process = &host.process;
+        if process.user.is_none() && process.group.is_none() && process.chroot.is_none() {
+            sources.forget();
+        }
+        let privileges = Privileges::find(process)?;
+        let log = Rc::new(open_log(host, clock, &notifier)?);
+        for warning in warnings {
+            log.warning(warning);
+        }
+        log.info(version());
+        let settled = settle(host, &log, &notifier).inspect_err(|why| {
+            log.error(why);
+            log.info(FATAL);
+        });
+        // The log has it, and may be what standard error is.
+        let (files, signals) = settled.map_err(|_| Failure(Vec::new()))?;
+        let pid_file = process.writepid.clone().filter(|_| process.chroot.is_none());
+        Ok(Self { args, sources, profile, privileges, files, log, notifier, clock, signals, pid_file })
+    }
+
+    /// Runs until the process is to end; its exit status.
+    pub(crate) fn run(mut self) -> u8 {
+        let mut kept = None;
+        self.notifier.ready(std::process::id());
+        let status = loop {
+            match self.run_once(kept.take()) {
+                Ok((Outcome::Exit(status), _)) => break status,
+                Ok((Outcome::Restart, tunnel)) => kept = tunnel,
+                Ok((Outcome::Reload, tunnel)) => {
+                    kept = tunnel;
+                    self.notifier.reloading();
+                    self.reload();
+                    self.notifier.ready(std::process::id());
+                }
+                Err(why) => {
+                    self.log.error(why);
+                    self.log.info(FATAL);
+                    break 1;
+                }
+            }
+        };
+        if let Some(path) = &self.pid_file {
+            let _ = fs::remove_file(path);
+        }
+        status
+    }
+
+    /// Takes the configuration as it is now. One that cannot be used leaves the old in force; so does, after
+    /// privileges were dropped, each file that can no longer be read. The log stays where it is.
+    fn reload(&mut self) {
+        if self.privileges.are_dropped() {
+            self.sources.fall_back();
+        }
+        let loaded = load(&self.args, &mut self.sources);
+        for note in self.sources.take_notes() {
+            self.log.warning(note);
+        }
+        let usable = loaded.and_then(|(profile, warnings)| {
+            self.try_out(&profile.role)?;
+            Ok((profile, warnings))
+        });
+        match usable {
+            Ok((profile, warnings)) => {
+                match open_files(&profile.host, &self.files) {
+                    Ok(files) => self.files = files,
+                    Err(why) => self.log.warning(why),
+                }
+                self.log.adjust(&profile.host.log);
+                self.profile = profile;
+                for warning in warnings {
+                    self.log.warning(warning);
+                }
+            }
+            Err(Failure(sentences)) => {
+                for sentence in sentences {
+                    self.log.error(sentence);
+                }
+                self.log.warning("the configuration stays as it was");
+            }
+        }
+    }
+
+    /// Whether an engine can be made of it: a key, say, that is not the certificate's is found by nobody else.
+    fn try_out(&self, role: &RoleConfig) -> Result<(), String> {
+        let now = self.clock.now();
+        match role {
+            RoleConfig::Client(config) => Client::new(config.clone(), self.engine_host(), now)
+                .map(drop)
+                .map_err(|error| error.to_string()),
+            RoleConfig::Server(config) => Server::new(config.clone(), self.engine_host(), now)
+                .map(drop)
+                .map_err(|error| error.to_string()),
+        }
+    }
+
+    fn run_once(&mut self, kept: Option<Tunnel>) -> Result<(Outcome, Option<Tunnel>), String> {
+        let profile = self.profile.clone();
+        match profile.role {
+            RoleConfig::Client(config) => self.run_client(config, profile.host, kept),
+            RoleConfig::Server(config) => self.run_server(config, profile.host, kept),
+        }
+    }
+
+    fn run_client(
+        &mut self,
+        config: ClientConfig,
+        host: HostConfig,
+        kept: Option<Tunnel>,
+    ) -> Result<(Outcome, Option<Tunnel>), String> {
+        let io = self.io(config.session.tun_mtu.max(MAX_PUSHED_MTU))?;
+        let engine = Client::new(config.clone(), self.engine_host(), self.clock.now());
+        let engine = engine.map_err(|error| error.to_string())?;
+        let mut node = Node { engine, io, clock: self.clock };
+        let status = self.files.status.clone();
+        let mut role = ClientRole::start(host, &config, self.privileges.clone(), status, kept, &mut node);
+        let outcome = run::run(&mut node, &mut role, &mut self.signals);
+        self.tell_end(&outcome);
+        let tunnel = role.finish(&mut node, self.keeps_tunnel(&outcome));
+        self.note_drops(node.engine.drops(), &node.io);
+        outcome.map(|outcome| (outcome, tunnel)).map_err(|error| error.to_string())
+    }
+
+    fn run_server(
+        &mut self,
+        config: ServerConfig,
+        host: HostConfig,
+        kept: Option<Tunnel>,
+    ) -> Result<(Outcome, Option<Tunnel>), String> {
+        let io = self.io(config.session.tun_mtu)?;
+        let engine = Server::new(config.clone(), self.engine_host(), self.clock.now());
+        let engine = engine.map_err(|error| error.to_string())?;
+        let mut node = Node { engine, io, clock: self.clock };
+        let (privileges, files) = (self.privileges.clone(), self.files.clone());
+        let mut role = ServerRole::start(host, &config, privileges, files, kept, &mut node)?;
+        let outcome = run::run(&mut node, &mut role, &mut self.signals);
+        self.tell_end(&outcome);
+        let tunnel = role.finish(&mut node, self.keeps_tunnel(&outcome));
+        if let RoleConfig::Server(config) = &mut self.profile.role {
+            config.leases = node.engine.leases();
+        }
+        self.note_drops(node.engine.drops(), &node.io);
+        outcome.map(|outcome| (outcome, tunnel)).map_err(|error| error.to_string())
+    }
+
+    /// The service manager learns of the end before the device is taken down.
+    fn tell_end(&self, outcome: &io::Result<Outcome>) {
+        if matches!(outcome, Ok(Outcome::Exit(_)) | Err(_)) {
+            self.notifier.stopping();
+        }
+    }
+
+    /// `persist-tun` keeps the device over SIGUSR1; over SIGHUP too, if it could not be opened again.
+    fn keeps_tunnel(&self, outcome: &io::Result<Outcome>) -> bool {
+        let restart = match outcome {
+            Ok(Outcome::Restart) => true,
+            Ok(Outcome::Reload) => self.privileges.are_dropped(),
+            Ok(Outcome::Exit(_)) | Err(_) => false,
+        };
+        restart && self.profile.host.persist_tun
+    }
+
+    fn io(&self, mtu: u16) -> Result<Io, String> {
+        Io::new(Rc::clone(&self.log), mtu).map_err(|error| format!("cannot wait for events: {error}"))
+    }
+
+    fn engine_host(&self) -> Host {
+        Host::new(fill_random, self.clock.unix())
+    }
+
+    fn note_drops(&self, drops: &DropCounters, io: &Io) {
+        for (reason, count) in drops.iter() {
+            self.log.line(Verb::Debug, format_args!("dropped packets, {reason}: {count}"));
+        }
+        let Losses { tun, link } = io.losses;
+        if tun + link > 0 {
+            self.log.line(
+                Verb::Debug,
+                format_args!("packets that the system did not take: {tun} by TUN, {link} by the link"),
+            );
+        }
+    }
+}
+
+/// Opens what stays open, and sets the process up, in the background if it is to be there.
+fn settle(host: &HostConfig, log: &Log, notifier: &Notifier) -> Result<(Files, Signals), String> {
+    let process = &host.process;
+    let files = open_files(host, &Files::default())?;
+    // A service manager watches this very process.
+    let foreground = match &process.daemon {
+        Some(_) if !notifier.is_there() => {
+            Some(detach().map_err(|error| format!("daemon: {}", cause(&error)))?)
+        }
+        _ => None,
+    };
+    if let Some(path) = &process.writepid {
+        let pid = format!("{}\n", std::process::id());
+        fs::write(path, pid).map_err(|error| format!("writepid: cannot write {path}: {}", cause(&error)))?;
+    }
+    if let Some(foreground) = foreground {
+        foreground.release(log.is_file()).map_err(|error| format!("daemon: {}", cause(&error)))?;
+    }
+    set_priority(process, log);
+    let signals = Signals::new(process.remap_usr1);
+    Ok((files, signals.map_err(|error| format!("cannot take over signals: {error}"))?))
+}
+
+/// `nice` and `mlock`, as far as the system allows.
+fn set_priority(process: &ProcessConfig, log: &Log) {
+    if process.nice != 0 {
+        match rustix::process::nice(process.nice) {
+            Ok(_) => log.info(format_args!("nice {} succeeded", process.nice)),
+            Err(error) => {
+                log.warning(format_args!("nice {} failed: {}", process.nice, cause(&error.into())));
+            }
+        }
+    }
+    if process.mlock {
+        match lock_memory() {
+            Ok(()) => log.info("mlockall call succeeded"),
+            Err(error) => log.warning(format_args!("mlockall call failed: {}", cause(&error))),
+        }
+    }
+}
+
+/// Reads the configuration that the command line names; warnings go to the log, once there is one.
+fn load(args: &[String], sources: &mut Sources) -> Result<(Profile, Vec<Diagnostic>), Failure> {
+    let parsed = Profile::from_args(args, sources);
+    match parsed.profile {
+        Some(profile) => Ok((profile, parsed.diagnostics)),
+        None => {
+            let errors =
+                parsed.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+            Err(Failure(errors.map(Diagnostic::to_string).collect()))
+        }
+    }
+}
+
+/// Opens the files that are written all the time. One that is open already stays so.
+fn open_files(host: &HostConfig, before: &Files) -> Result<Files, String> {
+    let open = |option: &str, path: Option<&str>, before: &Option<Output>| {
+        let Some(path) = path else { return Ok(None) };
+        match before.as_ref().filter(|output| output.path() == Path::new(path)) {
+            Some(output) => Ok(Some(output.clone())),
+            None => Output::open(path)
+                .map(Some)
+                .map_err(|error| format!("{option}: cannot write {path}: {}", cause(&error))),
+        }
+    };
+    let status = host.status.as_ref().map(|status| status.path.as_str());
+    let leases = host.pool_persist.as_ref().filter(|persist| persist.interval.is_some());
+    let leases = leases.map(|persist| persist.path.as_str());
+    Ok(Files {
+        status: open("status", status, &before.status)?,
+        leases: open("ifconfig-pool-persist", leases, &before.leases)?,
+    })
+}
+
+/// Opens the log. If it is a file, all that this process and its scripts print goes there.
+fn open_log(host: &HostConfig, clock: Clock, notifier: &Rc<Notifier>) -> Result<Log, String> {
+    let named = |path: &str, error: &io::Error| format!("cannot open the log {path}: {}", cause(error));
+    let sink = match (&host.log.target, &host.process.daemon) {
+        (LogTarget::Stdout, Some(daemon)) => Sink::syslog(daemon.name.as_deref().unwrap_or("openvpn")),
+        (LogTarget::Stdout, None) => Sink::Stdout,
+        (LogTarget::Syslog(name), _) => Sink::syslog(name),
+        (LogTarget::Truncate(path), _) => Sink::file(path, false).map_err(|error| named(path, &error))?,
+        (LogTarget::Append(path), _) => Sink::file(path, true).map_err(|error| named(path, &error))?,
+    };
+    if let Some(file) = sink.as_file() {
+        redirect_output(file).map_err(|error| format!("log: {}", cause(&error)))?;
+    }
+    Ok(Log::new(&host.log, sink, clock, Rc::clone(notifier)))
+}
+
+/// Keeps all memory of this process out of swap, now and later.
+fn lock_memory() -> io::Result<()> {
+    use rustix::mm::{MlockAllFlags, mlockall};
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Memlock);
+    if limit.current.is_some_and(|current| current < LOCKED_MEMORY) {
+        limit.current = Some(LOCKED_MEMORY);
+        limit.maximum = limit.maximum.map(|maximum| maximum.max(LOCKED_MEMORY));
+        // Without the right to raise it, what is allowed may still do.
+        let _ = setrlimit(Resource::Memlock, limit);
+    }
+    Ok(mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE)?)
+}
