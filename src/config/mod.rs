@@ -23,6 +23,7 @@ pub mod lexer;
 mod profile;
 mod proxy;
 mod push;
+mod reference;
 mod route;
 mod server;
 mod session;
@@ -46,6 +47,7 @@ pub use host::{
 pub use profile::{Parsed, Profile, RoleConfig};
 pub use proxy::{HttpProxy, Proxy, ProxyLogin, SocksProxy};
 pub use push::{Ifconfig, IfconfigIpv6, IfconfigOther, Inactive, ProtocolFlags, PushBase, TunnelSettings};
+pub use reference::{DirectiveClass, DirectiveGroup, DirectiveInfo, Place};
 pub use route::{Ipv4Route, Ipv6Route, RedirectGateway, RouteAddress, RouteSettings};
 pub use server::{
     AuthGenToken, ConnectFrequency, Ipv4Network, Ipv4Pool, Ipv6Network, Lease, ServerConfig, Topology,

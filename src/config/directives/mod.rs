@@ -1,6 +1,6 @@
 //! The table of all directives, by theme: each file has its rows and, beneath, what they do.
 //!
-//! To add a directive, add its row where it belongs. A row whose value is a field and nothing more is written by one of
+//! To add a directive, add its row where it belongs, and a line about it to `help`. A row whose value is a field and nothing more is written by one of
 //! the macros below; one that does more has a function.
 
 /// Sets a field of the draft to `true`.
@@ -47,6 +47,7 @@ mod client;
 mod connection;
 mod device;
 mod dns;
+pub(crate) mod help;
 mod ignored;
 mod legacy;
 mod management;

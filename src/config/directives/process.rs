@@ -10,6 +10,8 @@ use super::super::values::{self, text};
 
 pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::of("config", "FILE", Class::Include).also(Places::CLIENT).repeats(),
+    // The reader obeys it.
+    Directive::new("ignore-unknown-option", "NAME...", |_, _| Ok(())).repeats(),
     Directive::new("cd", "DIRECTORY", |draft, statement| {
         draft.directory = Some(statement.get(1, text)?);
         draft.host.process.cd.clone_from(&draft.directory);
