@@ -1,0 +1,323 @@
+//! The command as a process: the background, its log, giving up root, hang-ups afterwards, the service manager.
+
+#![allow(unreachable_pub, reason = "the lab is compiled into several test programs")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod lab;
+
+use core::time::Duration;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+
+use lab::network::{Network, SERVER_IPV4};
+use lab::pki::{Keys, Pki};
+use lab::process::Process;
+use lab::program::Program::{Adit, Stock};
+use lab::program::path;
+use lab::{Folder, PATIENCE, Turn, run, traffic, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
+
+const UP: &str = "Initialization Sequence Completed";
+
+/// Two namespaces and a folder, and the right to load the machine.
+struct Place {
+    network: Network,
+    folder: Folder,
+    _turn: Turn,
+}
+
+impl Place {
+    fn new(test: &str) -> Self {
+        let turn = Turn::wait();
+        Self { network: Network::new(), folder: Folder::new(test), _turn: turn }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn file(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    fn serve(&self, more: &str) -> Process {
+        Adit.start(&self.network.server, &self.folder, "server", &server_text(more))
+    }
+
+    /// Debian's client.
+    fn connect(&self) -> Process {
+        let text = client_text("");
+        let mut client = Stock.start(&self.network.client, &self.folder, "client", &text);
+        client.expect_line(UP, PATIENCE);
+        client
+    }
+}
+
+fn server_text(more: &str) -> String {
+    let pki = Pki::easy_rsa(Keys::Ec).directives("server");
+    format!(
+        "port 1194\ndev tun\ntopology subnet\nserver 10.8.0.0 255.255.255.0\nkeepalive 1 4\n\
+         explicit-exit-notify 1\ndh none\nverb 3\n{pki}{more}"
+    )
+}
+
+fn client_text(more: &str) -> String {
+    let pki = Pki::easy_rsa(Keys::Ec).directives("client1");
+    format!("client\nremote {SERVER_IPV4} 1194\nnobind\ndev tun\nremote-cert-tls server\nverb 3\n{pki}{more}")
+}
+
+/// A process that is nobody's child here. Killed when dropped.
+struct Daemon(Pid);
+
+impl Daemon {
+    fn of(pid_file: &Path) -> Self {
+        let text = fs::read_to_string(pid_file).unwrap();
+        Self(Pid::from_raw(text.trim_end().parse().unwrap()).unwrap())
+    }
+
+    fn lives(&self) -> bool {
+        Path::new("/proc").join(self.0.as_raw_nonzero().to_string()).exists()
+    }
+
+    /// What `/proc/PID/NAME` says.
+    fn proc(&self, name: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{name}", self.0.as_raw_nonzero())).unwrap()
+    }
+
+    fn link(&self, name: &str) -> PathBuf {
+        fs::read_link(format!("/proc/{}/{name}", self.0.as_raw_nonzero())).unwrap()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(self.0, signal).unwrap();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = kill_process(self.0, Signal::KILL);
+    }
+}
+
+#[test]
+fn a_daemon_leaves_its_pid_and_ends_tidily() {
+    let place = Place::new("daemon");
+    let mut foreground = place.serve("daemon\nwritepid server.pid\nlog server-file.log\nnice 3\nmlock\n");
+    assert!(foreground.expect_exit(PATIENCE).success());
+    let daemon = Daemon::of(&place.path("server.pid"));
+    let log = || place.file("server-file.log");
+    assert!(wait_until(PATIENCE, || log().contains(UP)), "{}", log());
+    assert!(log().contains("nice 3 succeeded") && log().contains("mlockall call succeeded"), "{}", log());
+    // The pid, the parent, the group, the session, ..., and as the 19th field the niceness.
+    let stat = daemon.proc("stat");
+    let (_, rest) = stat.rsplit_once(") ").unwrap();
+    let fields: Vec<&str> = rest.split(' ').collect();
+    assert_eq!((fields[3], fields[16]), (daemon.0.as_raw_nonzero().to_string().as_str(), "3"));
+    assert_eq!(daemon.link("fd/0"), Path::new("/dev/null"));
+    assert!(
+        daemon.link("fd/1").ends_with("server-file.log") && daemon.link("fd/2").ends_with("server-file.log")
+    );
+    assert_eq!(fs::metadata(place.path("server-file.log")).unwrap().permissions().mode() & 0o777, 0o600);
+    let _client = place.connect();
+    traffic::ping(&place.network.client, "10.8.0.1");
+
+    daemon.signal(Signal::TERM);
+    assert!(wait_until(PATIENCE, || !daemon.lives()));
+    assert!(log().ends_with("SIGTERM[hard,] received, process exiting\n"), "{}", log());
+    assert!(!place.path("server.pid").exists());
+}
+
+#[test]
+fn what_is_wrong_is_told_before_the_background() {
+    let place = Place::new("not-a-daemon");
+    for (more, sentence) in [
+        ("daemon\nno-such-directive\n", "no-such-directive"),
+        ("daemon\nwritepid /no/pid\n", "writepid: cannot write /no/pid: No such file or directory"),
+        ("daemon\nstatus /no/status\n", "status: cannot write /no/status"),
+    ] {
+        let mut foreground = place.serve(&format!("log-append server.log\n{more}"));
+        assert_eq!(foreground.expect_exit(PATIENCE).code(), Some(1), "{more}");
+        assert_eq!(foreground.count(sentence), 1, "{more}: {}", foreground.log());
+    }
+}
+
+#[test]
+fn a_daemon_without_a_file_logs_to_the_system() {
+    let place = Place::new("syslog");
+    let devices = place.path("dev");
+    fs::create_dir(&devices).unwrap();
+    run("mknod", &[path(&devices.join("null")), "c", "1", "3"]);
+    let system = UnixDatagram::bind(devices.join("log")).unwrap();
+    system.set_read_timeout(Some(PATIENCE)).unwrap();
+    let text = server_text("").replace("dev tun\n", "dev null\n");
+    let text = format!("{text}daemon ovpn-lab\nwritepid server.pid\n");
+    let file = place.folder.write("server.conf", text);
+    let command =
+        format!("mount --bind {} /dev && exec {} {}", path(&devices), Adit.executable(), path(&file));
+    let words = ["--mount", "sh", "-c", &command];
+    let mut foreground =
+        Process::start(&place.network.server, place.folder.path(), "server", "unshare", &words);
+    assert!(foreground.expect_exit(PATIENCE).success());
+    let daemon = Daemon::of(&place.path("server.pid"));
+    let ident = format!(" ovpn-lab[{}]: ", daemon.0.as_raw_nonzero());
+    let mut buffer = [0; 2048];
+    loop {
+        let count = system.recv(&mut buffer).unwrap();
+        let line = String::from_utf8_lossy(&buffer[..count]);
+        // Facility daemon, severity notice.
+        assert!(line.starts_with("<29>"), "{line}");
+        if let Some((_, text)) = line.split_once(&ident)
+            && text == UP
+        {
+            break;
+        }
+    }
+    assert_eq!(foreground.log(), "");
+}
+
+#[test]
+fn a_server_that_has_given_up_root_can_be_hung_up() {
+    let place = Place::new("unreadable");
+    // Keys that are root's alone, beside a configuration that everybody may read.
+    let pki = Pki::easy_rsa(Keys::Ec);
+    let key = place.folder.write("server.key", fs::read(pki.key("server")).unwrap());
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let more = "key server.key\nuser nobody\ngroup nogroup\npersist-tun\n";
+    let mut server = place.serve(&format!("{more}push \"route 10.1.0.0 255.255.0.0\"\n"));
+    server.expect_line(UP, PATIENCE);
+    let client = place.connect();
+    assert_eq!(client.count("route 10.1.0.0 255.255.0.0"), 1);
+
+    let other = server_text(&format!("{more}push \"route 10.2.0.0 255.255.0.0\"\n"));
+    place.folder.write("server.conf", other);
+    server.signal(Signal::HUP);
+    server.expect_line(
+        "WARNING: cannot read server.key any more (Permission denied): what it held stays in force",
+        PATIENCE,
+    );
+    assert!(wait_until(PATIENCE, || server.count(UP) == 2), "{}", server.log());
+    // What can be read is in force.
+    assert!(wait_until(PATIENCE, || client.count("route 10.2.0.0 255.255.0.0") == 1), "{}", client.log());
+    assert!(wait_until(PATIENCE, || client.count(UP) == 2), "{}", client.log());
+    traffic::ping(&place.network.client, "10.8.0.1");
+
+    // A key that is not the certificate's would stop the server: it goes on with what it has.
+    fs::write(&key, fs::read(pki.key("client1")).unwrap()).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    server.signal(Signal::HUP);
+    server.expect_line("WARNING: the configuration stays as it was", PATIENCE);
+    assert!(wait_until(PATIENCE, || server.count(UP) == 3), "{}", server.log());
+    assert!(wait_until(PATIENCE, || client.count(UP) == 3), "{}", client.log());
+    traffic::ping(&place.network.client, "10.8.0.1");
+}
+
+#[test]
+fn a_server_in_an_empty_directory_can_be_hung_up() {
+    let place = Place::new("chroot");
+    fs::create_dir(place.path("jail")).unwrap();
+    let more = "chroot jail\nuser nobody\ngroup nogroup\npersist-tun\nstatus status 1\n\
+                ifconfig-pool-persist leases 1\nwritepid server.pid\n";
+    let mut server = place.serve(more);
+    server.expect_line("/jail' and cd to '/' succeeded", PATIENCE);
+    server.expect_line(UP, PATIENCE);
+    let pid = Daemon::of(&place.path("server.pid"));
+    assert_eq!(pid.link("root"), place.path("jail"));
+    assert!(pid.proc("status").contains("\nUid:\t65534\t65534\t65534\t65534\n"));
+    let client = place.connect();
+    assert!(wait_until(PATIENCE, || place.file("status").contains("\nclient1,192.0.2.2:")));
+    assert!(wait_until(PATIENCE, || place.file("leases").starts_with("client1,10.8.0.2")));
+
+    server.signal(Signal::HUP);
+    for name in ["server.conf", "server.key", "ca.crt"] {
+        server.expect_line(&format!("{name} any more (No such file or directory)"), PATIENCE);
+    }
+    assert!(wait_until(PATIENCE, || server.count(UP) == 2), "{}", server.log());
+    assert!(wait_until(PATIENCE, || client.count(UP) == 2), "{}", client.log());
+    traffic::ping(&place.network.client, "10.8.0.1");
+    assert!(wait_until(PATIENCE, || place.file("status").contains("\n10.8.0.2,client1,")));
+    // The directory has nothing of ours in it.
+    assert_eq!(fs::read_dir(place.path("jail")).unwrap().count(), 0);
+    server.signal(Signal::TERM);
+    assert!(server.expect_exit(PATIENCE).success());
+}
+
+#[test]
+fn the_service_manager_hears_of_everything() {
+    let place = Place::new("notify");
+    let manager = UnixDatagram::bind(place.path("manager")).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let hear = || {
+        let mut buffer = [0; 512];
+        let count = manager.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..count]).into_owned()
+    };
+    // The manager watches the process that it has started: that stays in the foreground.
+    let file = place.folder.write("server.conf", server_text("daemon\nlog server.log\nremap-usr1 SIGHUP\n"));
+    let socket = format!("NOTIFY_SOCKET={}", path(&place.path("manager")));
+    let words = [socket.as_str(), Adit.executable(), path(&file)];
+    let mut server = Process::start(&place.network.server, place.folder.path(), "server", "env", &words);
+    let ready =
+        |text: &str| text.starts_with("READY=1\nSTATUS=Pre-connection initialization successful\nMAINPID=");
+    assert!(ready(&hear()));
+    assert_eq!(hear(), format!("STATUS={UP}"));
+    server.signal(Signal::USR1);
+    assert!(hear().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    assert!(ready(&hear()));
+    assert_eq!(hear(), format!("STATUS={UP}"));
+    server.expect_line("SIGHUP[hard,] received, process restarting", PATIENCE);
+    server.signal(Signal::INT);
+    assert_eq!(hear(), "STOPPING=1");
+    assert!(server.expect_exit(PATIENCE).success());
+}
+
+#[test]
+fn each_level_of_verb_shows_more() {
+    let place = Place::new("verb");
+    // From this level on each is there, and not before.
+    let levels = [
+        (1, UP),
+        (1, "[client1] Peer Connection Initiated with [AF_INET]192.0.2.2:"),
+        (2, "VERIFY OK: depth=0, CN=client1"),
+        (2, "Control Channel: TLSv1.3"),
+        (3, "SENT CONTROL [client1]: 'PUSH_REPLY,"),
+        (3, "MULTI: primary virtual IP for client1/192.0.2.2:"),
+        (4, " us="),
+        (5, "R"),
+    ];
+    for verb in 0..=5 {
+        let mut server = place.serve(&format!("verb {verb}\nwritepid server.pid\n"));
+        assert!(wait_until(PATIENCE, || place.path("server.pid").exists()));
+        drop(place.connect());
+        server.signal(Signal::TERM);
+        assert!(server.expect_exit(PATIENCE).success());
+        let log = server.log();
+        for (from, text) in levels {
+            let there = match from {
+                // Letters for packets, in a line of their own or before the next line.
+                5 => log.lines().any(|line| line.starts_with(['R', 'W', 'r', 'w'])),
+                _ => log.contains(text),
+            };
+            assert_eq!(there, verb >= from, "verb {verb}: {text}\n{log}");
+        }
+        if verb == 0 {
+            assert_eq!(log, "");
+        }
+    }
+}
+
+#[test]
+fn the_log_is_bare_where_it_is_wanted_so() {
+    let place = Place::new("bare");
+    let mut server = place.serve("suppress-timestamps\n");
+    server.expect_line(UP, PATIENCE);
+    assert!(server.log().lines().any(|line| line == UP), "{}", server.log());
+    server.signal(Signal::INT);
+    assert!(server.expect_exit(PATIENCE).success());
+    assert_eq!(server.log().lines().last(), Some("SIGINT[hard,] received, process exiting"));
+
+    let mut server = place.serve("machine-readable-output\n");
+    server.expect_line(UP, PATIENCE);
+    server.expect_line(&format!(" 1 {UP}"), Duration::ZERO);
+}
