@@ -13,7 +13,7 @@ use adit::config::{
     Severity,
 };
 use adit::server::Server;
-use adit::{DropCounters, Host};
+use adit::{Endpoint, Host};
 
 use crate::client::ClientRole;
 use crate::clock::Clock;
@@ -184,13 +184,13 @@ impl Process {
         let io = self.io(config.session.tun_mtu.max(MAX_PUSHED_MTU))?;
         let engine = Client::new(config.clone(), self.engine_host(), self.clock.now());
         let engine = engine.map_err(|error| error.to_string())?;
-        let mut node = Node { engine, io, clock: self.clock };
+        let mut node = Node { engine, io, clock: self.clock, farewell: None };
         let status = self.files.status.clone();
         let mut role = ClientRole::start(host, &config, self.privileges.clone(), status, kept, &mut node);
         let outcome = run::run(&mut node, &mut role, &mut self.signals);
         self.tell_end(&outcome);
         let tunnel = role.finish(&mut node, self.keeps_tunnel(&outcome));
-        self.note_drops(node.engine.drops(), &node.io);
+        self.note_end(&node);
         outcome.map(|outcome| (outcome, tunnel)).map_err(|error| error.to_string())
     }
 
@@ -203,7 +203,7 @@ impl Process {
         let io = self.io(config.session.tun_mtu)?;
         let engine = Server::new(config.clone(), self.engine_host(), self.clock.now());
         let engine = engine.map_err(|error| error.to_string())?;
-        let mut node = Node { engine, io, clock: self.clock };
+        let mut node = Node { engine, io, clock: self.clock, farewell: None };
         let (privileges, files) = (self.privileges.clone(), self.files.clone());
         let mut role = ServerRole::start(host, &config, privileges, files, kept, &mut node)?;
         let outcome = run::run(&mut node, &mut role, &mut self.signals);
@@ -212,7 +212,7 @@ impl Process {
         if let RoleConfig::Server(config) = &mut self.profile.role {
             config.leases = node.engine.leases();
         }
-        self.note_drops(node.engine.drops(), &node.io);
+        self.note_end(&node);
         outcome.map(|outcome| (outcome, tunnel)).map_err(|error| error.to_string())
     }
 
@@ -241,16 +241,20 @@ impl Process {
         Host::new(fill_random, self.clock.unix())
     }
 
-    fn note_drops(&self, drops: &DropCounters, io: &Io) {
-        for (reason, count) in drops.iter() {
+    /// The last lines of a run.
+    fn note_end<E: Endpoint>(&self, node: &Node<E>) {
+        for (reason, count) in node.engine.drops().iter() {
             self.log.line(Verb::Debug, format_args!("dropped packets, {reason}: {count}"));
         }
-        let Losses { tun, link } = io.losses;
+        let Losses { tun, link } = node.io.losses;
         if tun + link > 0 {
             self.log.line(
                 Verb::Debug,
                 format_args!("packets that the system did not take: {tun} by TUN, {link} by the link"),
             );
+        }
+        if let Some(farewell) = &node.farewell {
+            self.log.info(farewell);
         }
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Node<E> {
     pub(crate) engine: E,
     pub(crate) io: Io,
     pub(crate) clock: Clock,
+    /// What the log says once all is closed: which signal it was.
+    pub(crate) farewell: Option<String>,
 }
 
 /// What client and server do differently.

@@ -228,7 +228,7 @@ impl Role<Server> for ServerRole {
                 return;
             }
         };
-        self.log.info(format_args!("{name}[hard,] received, process {}", what.1));
+        node.farewell = Some(format!("{name}[hard,] received, process {}", what.1));
         self.leave(node, now, what.0);
     }
 

@@ -167,18 +167,18 @@ impl Role<Client> for ClientRole {
             Request::Exit if self.leaving.is_some() => self.outcome = Some(Outcome::Exit(0)),
             Request::Exit => {
                 self.waiting = None;
-                self.log.info(format_args!("{name}[hard,] received, process exiting"));
+                node.farewell = Some(format!("{name}[hard,] received, process exiting"));
                 self.leaving = Some(Outcome::Exit(0));
                 node.engine.disconnect(now);
             }
             Request::Reload => {
                 self.waiting = None;
-                self.log.info(format_args!("{name}[hard,] received, process restarting"));
+                node.farewell = Some(format!("{name}[hard,] received, process restarting"));
                 self.leaving.get_or_insert(Outcome::Reload);
                 node.engine.disconnect(now);
             }
             Request::Restart => {
-                self.log.info(format_args!("{name}[hard,] received, process restarting"));
+                node.farewell = Some(format!("{name}[hard,] received, process restarting"));
                 node.engine.restart(now);
                 // Between two attempts the pause ends.
                 node.engine.start(now);
