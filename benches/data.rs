@@ -5,6 +5,7 @@
 //! key choice, replay window, framing, source check, `mssfix`, counters, verdicts.
 
 use core::hint::black_box;
+use core::net::IpAddr;
 use core::time::Duration;
 use std::time::Instant as Clock;
 
@@ -151,7 +152,7 @@ impl Bench {
             end
         };
         let mut server = end(Role::Server);
-        server.set_sources(vec!["10.8.0.2".parse().expect("an address")]);
+        server.set_sources(vec![IpAddr::V4([10, 8, 0, 2].into()).into()]);
         Self {
             size,
             slab: vec![0; PACKETS * SLOT],

@@ -1,20 +1,75 @@
 //! What the host is told or asked.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
 
 use crate::algorithm::Cipher;
-use crate::config::Credentials;
+use crate::certificate::PeerCertificate;
+use crate::config::{Credentials, Ifconfig, IfconfigIpv6, IpNetwork};
 use crate::path::Path;
 use crate::peer::PeerId;
+use crate::time::UnixTime;
+use crate::traffic::Traffic;
 
 /// A question to the host, answered once by a command that names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
 pub struct RequestId(pub(crate) u64);
+
+/// The host's answer to [`Event::VerifyRequested`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerifyDecision {
+    /// The certificate is accepted.
+    Accept,
+    /// It is not, and the session ends.
+    Refuse,
+}
+
+/// What a password is worth as a token of `auth-gen-token`: the `session_state` of OpenVPN's scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenState {
+    /// It is no token: the client logs in for the first time.
+    Initial,
+    /// A token of this server and user, in its time.
+    Authenticated,
+    /// A token of this server and user, whose time is over.
+    Expired,
+    /// A token, but not of this server, or not of this user.
+    Invalid,
+    /// A token of this server in its time, made for no user's name.
+    AuthenticatedEmptyUser,
+    /// The same, whose time is over.
+    ExpiredEmptyUser,
+}
+
+impl TokenState {
+    /// OpenVPN's word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Initial => "Initial",
+            Self::Authenticated => "Authenticated",
+            Self::Expired => "Expired",
+            Self::Invalid => "Invalid",
+            Self::AuthenticatedEmptyUser => "AuthenticatedEmptyUser",
+            Self::ExpiredEmptyUser => "ExpiredEmptyUser",
+        }
+    }
+}
+
+/// A login's session, which outlives reconnections (`session_state` and `session_id` of OpenVPN's scripts).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSession {
+    /// What the password is worth.
+    pub state: TokenState,
+    /// The session's name: 16 characters of base64.
+    pub session_id: String,
+}
 
 /// What `poll_event` returns. Owned values; at a client, `peer` is always [`PeerId::SERVER`].
 #[derive(Clone, Debug)]
@@ -32,17 +87,65 @@ pub enum Event {
         /// The request.
         request: RequestId,
     },
+    /// Whether the peer's certificate is accepted, which has passed all other checks (`tls-verify`): call
+    /// [`Server::reply_verify`](crate::Server::reply_verify) or [`Client::reply_verify`](crate::Client::reply_verify).
+    /// Asked in every handshake, renegotiations included, if
+    /// [`verify_by_host`](crate::config::TlsConfig::verify_by_host) is set. Without an answer within `hand-window` the
+    /// session ends.
+    VerifyRequested {
+        /// The request.
+        request: RequestId,
+        /// Whose.
+        peer: PeerId,
+        /// Where it is.
+        path: Path,
+        /// The certificate, and the chain that vouches for it.
+        certificate: Arc<PeerCertificate>,
+    },
     /// Server: verify name and password, then call [`Server::reply_auth`](crate::Server::reply_auth). Without an
-    /// answer by the deadline (`hand-window`) the client is refused.
+    /// answer by the deadline (`hand-window`, unless
+    /// [`AuthDecision::Pending`](crate::server::AuthDecision::Pending) moves it) the client is refused.
     AuthRequested {
         /// The request.
         request: RequestId,
         /// Who asks.
         peer: PeerId,
+        /// Where it is.
+        path: Path,
         /// The certificate's common name, if there is a certificate.
         common_name: Option<String>,
-        /// User name and password as sent; unprintable characters of the name are replaced by `_`.
+        /// The client's certificate, if there is one.
+        certificate: Option<Arc<PeerCertificate>>,
+        /// User name and password as sent; unprintable characters of the name are replaced by `_`. Both are empty if
+        /// the client sent none, which only `auth-user-pass-optional` permits.
         credentials: Credentials,
+        /// Whether the client is connected already, and renegotiates its keys.
+        renegotiation: bool,
+        /// With `auth-gen-token ... external-auth`: what the password is worth as a token of ours.
+        token: Option<TokenSession>,
+    },
+    /// Server: whether this client may connect, and what is configured for it alone (`client-config-dir`,
+    /// `client-connect`): call [`Server::reply_connect`](crate::Server::reply_connect). Asked once, when certificate
+    /// and login are in order and before it has addresses, if
+    /// [`connect_by_host`](crate::config::ServerConfig::connect_by_host) is set. Without an answer by the deadline
+    /// (`hand-window`) the client is refused.
+    ClientConnectRequested {
+        /// The request.
+        request: RequestId,
+        /// Who.
+        peer: PeerId,
+        /// Where it is.
+        path: Path,
+        /// The common name of its certificate, or the user name with `username-as-common-name`.
+        common_name: Option<String>,
+        /// The user name of its login.
+        username: Option<String>,
+        /// The client's certificate, if there is one.
+        certificate: Option<Arc<PeerCertificate>>,
+        /// The IPv4 address that it gets from the pool, unless the answer names another.
+        ipv4: Option<Ifconfig>,
+        /// The IPv6 address that it gets from the pool, unless the answer names another.
+        ipv6: Option<IfconfigIpv6>,
     },
 
     // Told.
@@ -137,6 +240,8 @@ pub enum Event {
         /// Whose.
         peer: PeerId,
     },
+    /// Server: a client that was connected is no longer; [`Closed`](Self::Closed) follows and says why.
+    ClientDisconnected(Box<ClientSummary>),
     /// The session is over, and `peer` with it. A client tries again by itself unless the reason is final.
     Closed {
         /// Whose.
@@ -156,6 +261,36 @@ pub enum Event {
         /// One sentence.
         text: String,
     },
+}
+
+/// A client's connection in retrospect.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientSummary {
+    /// Who.
+    pub peer: PeerId,
+    /// Its number among all sessions of this server.
+    pub client_id: u64,
+    /// The common name of its certificate, or the user name with `username-as-common-name`.
+    pub common_name: Option<String>,
+    /// The user name of its login.
+    pub username: Option<String>,
+    /// Its certificate, if it has one.
+    pub certificate: Option<Arc<PeerCertificate>>,
+    /// Where it was.
+    pub path: Path,
+    /// Its inner IPv4 address.
+    pub ipv4: Option<Ifconfig>,
+    /// Its inner IPv6 address.
+    pub ipv6: Option<IfconfigIpv6>,
+    /// What was routed to it: its addresses, and the networks behind it.
+    pub networks: Vec<IpNetwork>,
+    /// Since when it had been connected.
+    pub connected_since: UnixTime,
+    /// For how long it was connected.
+    pub connected_for: Duration,
+    /// What its data channel has carried; `None` if a worker has the data state.
+    pub traffic: Option<Traffic>,
 }
 
 /// Events that wait for the host.
@@ -197,8 +332,11 @@ impl Event {
             Self::ConnectRequested { .. }
                 | Self::CredentialsRequested { .. }
                 | Self::AuthRequested { .. }
+                | Self::VerifyRequested { .. }
+                | Self::ClientConnectRequested { .. }
                 | Self::Connected { .. }
                 | Self::AttachRequested { .. }
+                | Self::ClientDisconnected(_)
                 | Self::Closed { .. }
                 | Self::LinkClosed { .. }
         )
@@ -227,8 +365,10 @@ pub enum CloseReason {
     NoSharedCipher,
     /// The login was refused: at the server by its host, at the client with the server's reason.
     AuthFailed(String),
-    /// The host did not answer an authentication request in time.
+    /// The host did not answer a question about the peer in time.
     AuthTimeout,
+    /// Server: the host refused the client, whose certificate and login were in order, or `disable` did.
+    ConnectRefused(String),
     /// Nothing was received for `ping-restart`.
     PingTimeout,
     /// Nothing was received for `ping-exit`.
@@ -247,6 +387,8 @@ pub enum CloseReason {
     TakenOver,
     /// What the server pushed cannot be used.
     BadPush(String),
+    /// The peer's certificate has been revoked ([`Server::set_crl`](crate::Server::set_crl)).
+    Revoked,
     /// No address is free, or another limit is reached.
     Limit(&'static str),
     /// The link could not be opened.
@@ -280,6 +422,8 @@ impl fmt::Display for CloseReason {
             Self::AuthFailed(reason) if reason.is_empty() => f.write_str("authentication failed"),
             Self::AuthFailed(reason) => write!(f, "authentication failed: {reason}"),
             Self::AuthTimeout => f.write_str("authentication was not decided in time"),
+            Self::ConnectRefused(reason) if reason.is_empty() => f.write_str("the client was refused"),
+            Self::ConnectRefused(reason) => write!(f, "the client was refused: {reason}"),
             Self::PingExit => f.write_str("Inactivity timeout (--ping-exit), exiting"),
             Self::PingTimeout => f.write_str("Inactivity timeout (--ping-restart), restarting"),
             Self::RemoteExit => f.write_str("remote-exit"),
@@ -287,6 +431,7 @@ impl fmt::Display for CloseReason {
             Self::RemoteHalt(text) => write!(f, "server asked for an end {text}"),
             Self::LinkClosed => f.write_str("connection reset"),
             Self::LinkBroken(what) => write!(f, "the TCP link is broken: {what}"),
+            Self::Revoked => f.write_str("the certificate was revoked"),
             Self::TakenOver => f.write_str("another session of the same client took over"),
             Self::BadPush(what) => write!(f, "cannot use the server's options: {what}"),
             Self::Limit(what) => write!(f, "the limit of {what} is reached"),

@@ -132,6 +132,7 @@ extern crate std;
 
 mod algorithm;
 mod buffer;
+mod certificate;
 mod endpoint;
 mod error;
 mod event;
@@ -144,6 +145,7 @@ mod peer;
 mod peer_data;
 mod reason;
 mod time;
+mod traffic;
 
 pub mod client;
 pub mod config;
@@ -168,17 +170,19 @@ mod tests;
 
 pub use algorithm::{Cipher, Digest, Framing, Role};
 pub use buffer::PacketBuf;
+pub use certificate::{ChainCertificate, PeerCertificate, SerialNumber};
 pub use client::Client;
 pub use data::RenegotiateReason;
 pub use endpoint::Endpoint;
 pub use error::{Error, UsageError};
-pub use event::{CloseReason, Event, RequestId};
+pub use event::{ClientSummary, CloseReason, Event, RequestId, TokenSession, TokenState, VerifyDecision};
 pub use host::{Entropy, Host};
 pub use limits::Limits;
 pub use packet::{Batch, HEADROOM, Packet, Port, TAILROOM, Verdict};
 pub use path::{Address, LinkId, Path, Transport};
 pub use peer::PeerId;
-pub use peer_data::{PeerData, Tally, Traffic};
+pub use peer_data::PeerData;
 pub use reason::{DropCounters, DropReason};
 pub use server::Server;
 pub use time::{Deadline, Instant, TimerKind, UnixTime};
+pub use traffic::{Tally, Traffic};

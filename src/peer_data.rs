@@ -5,12 +5,11 @@
 //! reports. It is `Send`, takes no lock and allocates nothing on the packet path, so that a worker thread can own it.
 
 use alloc::vec::Vec;
-use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::algorithm::{Cipher, Framing, Role};
 use crate::buffer::PacketBuf;
-use crate::config::{Mssfix, RenegotiateConfig, SessionConfig};
+use crate::config::{IpNetwork, Mssfix, RenegotiateConfig, SessionConfig};
 use crate::crypto::KeyBlock;
 use crate::data::{DataKey, KeySlots, MssClamp, PING, RenegotiateReason, Special, frame, unframe};
 use crate::packet::{Batch, Outcome, Packet, Port};
@@ -18,6 +17,7 @@ use crate::path::{Path, Transport};
 use crate::peer::PeerId;
 use crate::reason::{DropCounters, DropReason};
 use crate::time::Instant;
+use crate::traffic::Traffic;
 use crate::wire::ip::IpHeader;
 use crate::wire::{DataHeader, KeyId, SessionId, WirePeerId, stream};
 
@@ -39,43 +39,13 @@ pub struct PeerData {
     mssfix: Mssfix,
     tun_mtu: u16,
     clamp: Option<MssClamp>,
-    sources: Vec<IpAddr>,
+    sources: Vec<IpNetwork>,
     ping: Option<Duration>,
     last_sent: Instant,
     last_received: Instant,
     remote_exit: bool,
     traffic: Traffic,
     drops: DropCounters,
-}
-
-/// Packets, and their bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// How many packets.
-    pub packets: u64,
-    /// How many bytes they had together.
-    pub bytes: u64,
-}
-
-impl Tally {
-    #[inline]
-    fn count(&mut self, len: usize) {
-        self.packets += 1;
-        self.bytes += len as u64;
-    }
-}
-
-/// What a peer's data channel has carried. Drops are not in here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Data packets received, keepalives included, without IP and UDP or TCP headers.
-    pub outer_received: Tally,
-    /// Data packets sent, likewise.
-    pub outer_sent: Tally,
-    /// Inner packets out of the tunnel.
-    pub inner_received: Tally,
-    /// Inner packets into the tunnel.
-    pub inner_sent: Tally,
 }
 
 /// A packet that was opened.
@@ -190,8 +160,8 @@ impl PeerData {
         self.update_clamp();
     }
 
-    /// The inner addresses that the peer may send from; none for any.
-    pub fn set_sources(&mut self, sources: Vec<IpAddr>) {
+    /// The inner addresses and networks that the peer may send from, those it uses most first; none for any.
+    pub fn set_sources(&mut self, sources: Vec<IpNetwork>) {
         self.sources = sources;
     }
 
@@ -358,7 +328,8 @@ impl PeerData {
             return Ok(Payload::Special(special));
         }
         let inner = IpHeader::parse(buf.payload()).ok_or(DropReason::BadInnerPacket)?;
-        if !self.sources.is_empty() && !self.sources.contains(&inner.source) {
+        let is_its = |network: &IpNetwork| network.contains(inner.source);
+        if !self.sources.is_empty() && !self.sources.iter().any(is_its) {
             return Err(DropReason::BadSource);
         }
         if let Some(clamp) = self.clamp {

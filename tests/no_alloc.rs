@@ -4,6 +4,7 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
+use core::net::IpAddr;
 use core::time::Duration;
 use std::alloc::System;
 
@@ -113,7 +114,7 @@ fn end(
     end.install_key(KeyId::INITIAL, cipher, &block, NOW);
     // A second key that takes over on the way.
     end.install_key(KeyId::INITIAL.next(), cipher, &block, NOW + Duration::from_secs(1));
-    end.set_sources(vec!["10.8.0.2".parse().expect("an address")]);
+    end.set_sources(vec![IpAddr::V4([10, 8, 0, 2].into()).into()]);
     end
 }
 

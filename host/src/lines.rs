@@ -154,6 +154,8 @@ impl Narrator {
 fn subject(event: &Event) -> PeerId {
     match event {
         Event::AuthRequested { peer, .. }
+        | Event::VerifyRequested { peer, .. }
+        | Event::ClientConnectRequested { peer, .. }
         | Event::SessionStarted { peer, .. }
         | Event::CertificateVerified { peer, .. }
         | Event::PeerInfo { peer, .. }
@@ -266,6 +268,8 @@ fn closed(role: Role, name: &str, reason: &CloseReason) -> Vec<Line> {
             (Some(line(Level::STREAM_ERROR, reason.to_string())), "SIGUSR1", "decryption-error")
         }
         CloseReason::ConnectFailed(_) => (told(), "SIGUSR1", "connection-failed"),
+        CloseReason::ConnectRefused(_) => (told(), "SIGTERM", "connect-refused"),
+        CloseReason::Revoked => (told(), "SIGTERM", "revoked"),
         CloseReason::TakenOver => (told(), "SIGTERM", "taken-over"),
         _ => (told(), "SIGUSR1", "session-error"),
     };

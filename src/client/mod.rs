@@ -5,6 +5,7 @@
 
 mod pull;
 mod remotes;
+mod verify;
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -52,6 +53,8 @@ pub struct Client {
     events: EventQueue,
     drops: DropCounters,
     requests: u64,
+    /// The host was asked about the server's certificate.
+    verify: Option<RequestId>,
 }
 
 #[derive(Debug)]
@@ -116,6 +119,7 @@ impl Client {
             events,
             drops: DropCounters::default(),
             requests: 0,
+            verify: None,
         })
     }
 
@@ -488,6 +492,7 @@ impl Client {
             SessionEvent::HandshakeCompleted { protocol, renegotiation } => {
                 session.tell_handshake(peer, protocol, renegotiation, &mut self.events);
             }
+            SessionEvent::CertificateReceived(certificate) => self.ask_about_certificate(certificate),
             SessionEvent::Active { renegotiation: false } => {
                 let common_name = session.certificate().and_then(|cert| cert.common_name.clone());
                 self.events.push(Event::PeerAuthenticated { peer, common_name, path: *session.path() });
@@ -519,6 +524,7 @@ impl Client {
         // Who leaves does not come back, whatever ends the session before its notice is through.
         let reason =
             if matches!(self.state, State::Leaving { .. }) { CloseReason::Requested } else { reason };
+        self.verify = None;
         if let Some(session) = self.session.take() {
             if session.path().transport == Transport::Tcp {
                 self.events.push(Event::LinkClosed { link: session.path().link });

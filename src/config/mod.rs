@@ -18,8 +18,10 @@ mod files;
 mod finish;
 mod framing;
 mod host;
+mod instance;
 mod leases;
 pub mod lexer;
+mod network;
 mod profile;
 mod proxy;
 mod push;
@@ -44,6 +46,8 @@ pub use host::{
     ProcessConfig, Remapped, RouteDelay, ScriptConfig, ScriptSecurity, SocketOptions, StatusFile,
     StatusVersion,
 };
+pub use instance::{IfconfigIpv6Push, IfconfigPush, InstanceConfig, PushChange};
+pub use network::IpNetwork;
 pub use profile::{Parsed, Profile, RoleConfig};
 pub use proxy::{HttpProxy, Proxy, ProxyLogin, SocksProxy};
 pub use push::{Ifconfig, IfconfigIpv6, IfconfigOther, Inactive, ProtocolFlags, PushBase, TunnelSettings};

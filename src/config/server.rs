@@ -43,8 +43,11 @@ pub struct ServerConfig {
     pub connect_freq_initial: ConnectFrequency,
     /// Clients also log in by name and password, which the host verifies (`auth-user-pass-verify` and the like).
     pub verify_user_pass: bool,
-    /// `auth-user-pass-optional`: clients may log in.
+    /// `auth-user-pass-optional`: a client may leave name and password out; the host is asked about empty ones.
     pub auth_user_pass_optional: bool,
+    /// The host decides about each client that is authenticated, before it gets addresses, and what is configured for
+    /// it alone (`client-config-dir`, `client-connect`).
+    pub connect_by_host: bool,
     /// `username-as-common-name`
     pub username_as_common_name: bool,
     /// `auth-gen-token`
@@ -128,6 +131,11 @@ impl Ipv6Network {
         let prefix = prefix.min(128);
         let mask = u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
         Self { address: Ipv6Addr::from_bits(address.to_bits() & mask), prefix }
+    }
+
+    /// Whether `address` is one of its.
+    pub fn contains(&self, address: Ipv6Addr) -> bool {
+        Self::containing(address, self.prefix).address == self.address
     }
 }
 

@@ -96,6 +96,9 @@ pub struct TlsConfig {
     pub verify_x509_name: Option<VerifyX509Name>,
     /// `verify-client-cert`, server only.
     pub verify_client_cert: VerifyClientCert,
+    /// The host is asked about the peer's certificate in every handshake, after it has passed everything else
+    /// (`tls-verify`).
+    pub verify_by_host: bool,
     /// `tls-version-min`.
     pub version_min: TlsVersion,
     /// `tls-version-max`.

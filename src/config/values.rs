@@ -118,6 +118,17 @@ pub(crate) fn domain(word: &str) -> Result<String, String> {
     Ok(word.to_string())
 }
 
+/// An option to be pushed: one line, and no comma, which separates options and cannot be escaped.
+pub(crate) fn pushable(word: &str) -> Result<String, String> {
+    if word.contains(',') {
+        Err("an option that is pushed cannot contain a comma".into())
+    } else if word.contains(char::is_control) || word.trim().is_empty() {
+        Err("an option that is pushed is one line of printable text".into())
+    } else {
+        Ok(word.to_string())
+    }
+}
+
 /// The items of a colon-separated list.
 pub(crate) fn colon_list(word: &str) -> Vec<&str> {
     word.split(':').filter(|item| !item.is_empty()).collect()

@@ -7,6 +7,7 @@ use super::*;
 use crate::data::{OCC_EXIT, OCC_REPLY, PING};
 use crate::packet::Verdict;
 use crate::path::LinkId;
+use crate::traffic::Tally;
 
 const T0: Instant = Instant::from_secs(1000);
 const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 2);
@@ -244,7 +245,7 @@ mod drops {
     #[test]
     fn a_source_that_is_not_the_clients_own() {
         let (mut client, mut server) = Setup::default().ends();
-        server.set_sources(alloc::vec![CLIENT.into()]);
+        server.set_sources(alloc::vec![core::net::IpAddr::from(CLIENT).into()]);
         let packet = seal(&mut client, &inner(60)).unwrap();
         assert_eq!(open(&mut server, &packet), Ok(inner(60)));
         let mut foreign = inner(60);

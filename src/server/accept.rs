@@ -123,14 +123,15 @@ impl Server {
         cookie: Option<SessionId>,
     ) -> Result<Outcome, DropReason> {
         if let Some(index) = self.peers.superfluous_at(path) {
-            self.end(index, CloseReason::TakenOver, None);
+            self.end(now, index, CloseReason::TakenOver, None);
         }
         let id = self.peers.vacant().ok_or(DropReason::TooManySessions)?;
         let remote = header.session_id;
         let mut session = Session::accept(&self.shared, &mut self.env, now, (id, *path), remote, cookie)
             .map_err(|_| DropReason::TooManySessions)?;
         session.handle_opened(&mut self.env, now, stamp, header, inner)?;
-        self.peers.insert(id, session);
+        self.peers.insert(id, self.sessions, session);
+        self.sessions += 1;
         self.links.session_began(path.link);
         self.events.push(Event::SessionStarted { peer: id, path: *path, session_id: *remote.as_bytes() });
         self.drain(now, id.index());

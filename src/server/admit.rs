@@ -1,15 +1,19 @@
 //! From a finished key exchange to a connected client: who it is, whether it may, and what it gets.
 
 use alloc::boxed::Box;
-use alloc::string::ToString;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::IpAddr;
 
+use zeroize::Zeroizing;
+
+use super::Server;
+use super::ask::{AuthState, ConnectState};
 use super::peers::{Identity, Peer, Stage};
-use super::settings::{Assignment, push_list};
-use super::{AuthDecision, Server};
-use crate::error::{Error, UsageError};
-use crate::event::{CloseReason, Event, RequestId};
+use super::settings::{Addresses, Assignment, push_list};
+use crate::config::{Credentials, InstanceConfig, IpNetwork};
+use crate::event::{CloseReason, Event};
 use crate::session::{ClientHello, Negotiated, SessionEvent, choose_cipher};
 use crate::time::Instant;
 use crate::wire::message::{mask_secrets, push_replies};
@@ -18,41 +22,7 @@ use crate::wire::{ControlMessage, IvProto, WirePeerId};
 /// A PUSH_REQUEST is not answered again within this time.
 const PUSH_INTERVAL: core::time::Duration = core::time::Duration::from_secs(30);
 
-/// Whether a peer is who it says.
-#[derive(Debug)]
-pub(super) enum AuthState {
-    /// Its key exchange has not arrived, or its session is over.
-    Unknown,
-    /// The host was asked.
-    Pending { request: RequestId, until: Instant },
-    /// It is.
-    Granted,
-}
-
 impl Server {
-    /// Answers [`Event::AuthRequested`].
-    pub fn reply_auth(
-        &mut self,
-        now: Instant,
-        request: RequestId,
-        decision: AuthDecision,
-    ) -> Result<(), Error> {
-        let asked =
-            |auth: &AuthState| matches!(auth, AuthState::Pending { request: asked, .. } if *asked == request);
-        let index = self.peers.iter().find(|(_, peer)| asked(&peer.auth)).map(|(index, _)| index);
-        let index = index.ok_or(UsageError::NoSuchRequest)?;
-        if let Some(peer) = self.peers.get_mut(index) {
-            peer.auth =
-                if decision == AuthDecision::Accept { AuthState::Granted } else { AuthState::Unknown };
-        }
-        match decision {
-            AuthDecision::Accept => self.try_admit(now, index),
-            AuthDecision::Refuse { reason } => self.refuse(now, index, CloseReason::AuthFailed(reason)),
-        }
-        self.drain(now, index);
-        Ok(())
-    }
-
     /// Acts on what a session has to tell.
     pub(super) fn session_event(&mut self, now: Instant, index: usize, event: SessionEvent) {
         let Some(peer) = self.peers.get_mut(index) else { return };
@@ -61,6 +31,7 @@ impl Server {
             SessionEvent::HandshakeCompleted { protocol, renegotiation } => {
                 peer.session.tell_handshake(id, protocol, renegotiation, &mut self.events);
             }
+            SessionEvent::CertificateReceived(certificate) => self.ask_about_certificate(index, certificate),
             SessionEvent::ClientHello(hello) => self.hello(now, index, hello),
             SessionEvent::Active { .. } => {
                 peer.active = true;
@@ -76,21 +47,28 @@ impl Server {
     fn hello(&mut self, now: Instant, index: usize, mut hello: Box<ClientHello>) {
         let Some(peer) = self.peers.get_mut(index) else { return };
         let id = peer.id;
-        let certificate = peer.session.certificate();
+        let renegotiation = peer.is_connected();
+        let certificate = peer.session.certificate().map(Arc::clone);
+        // Its handshake may have begun under the lists before.
+        let is_older = self.crl_since.is_some_and(|since| peer.session.negotiating_since() <= since);
+        let unix = self.env.unix(now);
+        if is_older && certificate.as_ref().is_some_and(|seen| self.shared.tls.is_revoked(seen, unix)) {
+            return self.close(now, index, CloseReason::Revoked);
+        }
         // Taken out: a password stays no longer than it takes to ask about it.
         let credentials = hello.credentials.take();
         let username = credentials.as_ref().map(|credentials| credentials.username.clone());
         let mut identity = Identity {
-            common_name: certificate.and_then(|certificate| certificate.common_name.clone()),
-            username: username.clone(),
-            certificate: certificate.map(|certificate| certificate.sha256),
+            common_name: certificate.as_ref().and_then(|certificate| certificate.common_name.clone()),
+            username: username.filter(|username| !username.is_empty()),
+            certificate: certificate.as_ref().map(|certificate| certificate.sha256()),
         };
-        if self.config.username_as_common_name && username.is_some() {
-            identity.common_name.clone_from(&username);
+        if self.config.username_as_common_name && identity.username.is_some() {
+            identity.common_name.clone_from(&identity.username);
         }
-        if peer.is_connected() {
+        if renegotiation {
             peer.active = false;
-            if identity != peer.identity {
+            if !peer.is_same(&identity) {
                 let text = "the client's certificate or user name changed in a renegotiation".to_string();
                 return self.close(now, index, CloseReason::Tls(text));
             }
@@ -98,26 +76,46 @@ impl Server {
             let owned = |(name, value): (&str, &str)| (name.to_string(), value.to_string());
             let lines = hello.peer_info.lines().map(owned).collect();
             self.events.push(Event::PeerInfo { peer: id, lines });
+            peer.identity = identity;
         }
-        let common_name = identity.common_name.clone();
-        peer.identity = identity;
         peer.auth = AuthState::Granted;
+        peer.hello = Some(hello);
         if self.config.verify_user_pass {
-            let Some(credentials) = credentials else {
-                return self.refuse(
-                    now,
-                    index,
-                    CloseReason::AuthFailed("a user name and a password are needed".into()),
-                );
-            };
-            self.requests += 1;
-            let request = RequestId(self.requests);
-            peer.auth = AuthState::Pending { request, until: now + self.shared.config.hand_window };
-            self.events.push(Event::AuthRequested { request, peer: id, common_name, credentials });
+            self.verify_login(now, index, credentials, renegotiation);
         }
-        if !peer.is_connected() {
-            peer.hello = Some(hello);
-        }
+    }
+
+    fn verify_login(
+        &mut self,
+        now: Instant,
+        index: usize,
+        credentials: Option<Credentials>,
+        renegotiation: bool,
+    ) {
+        let credentials = match credentials {
+            Some(credentials) if !credentials.username.is_empty() => credentials,
+            _ if self.config.auth_user_pass_optional => {
+                Credentials { username: String::new(), password: Zeroizing::new(String::new()) }
+            }
+            _ => {
+                let reason = CloseReason::AuthFailed("a user name and a password are needed".into());
+                return self.refuse(now, index, reason);
+            }
+        };
+        let request = self.next_request();
+        let until = now + self.shared.config.hand_window;
+        let Some(peer) = self.peers.get_mut(index) else { return };
+        peer.auth = AuthState::Pending { request, until };
+        self.events.push(Event::AuthRequested {
+            request,
+            peer: peer.id,
+            path: *peer.session.path(),
+            common_name: peer.identity.common_name.clone(),
+            certificate: peer.session.certificate().map(Arc::clone),
+            credentials,
+            renegotiation,
+            token: None,
+        });
     }
 
     /// Goes on once both the key exchange is delivered and the peer is authenticated.
@@ -126,76 +124,177 @@ impl Server {
         if !peer.active || !matches!(peer.auth, AuthState::Granted) {
             return;
         }
-        let result = match (peer.stage, peer.session.negotiated().copied()) {
-            (Stage::Handshake, _) => self.admit(now, index),
-            (Stage::Connected, Some(negotiated)) => {
-                peer.session.rekey(now, peer.id, negotiated, &mut self.events)
+        match (peer.stage, &peer.connect, peer.session.negotiated().copied()) {
+            (Stage::Handshake, ConnectState::Open, _) => self.prepare(now, index),
+            (Stage::Connected, _, Some(negotiated)) => {
+                peer.hello = None;
+                if let Err(reason) = peer.session.rekey(now, peer.id, negotiated, &mut self.events) {
+                    self.close(now, index, reason);
+                }
             }
-            _ => Ok(()),
+            _ => {}
+        }
+    }
+
+    /// The peer is who it says: it takes the place of its earlier self, gets an entry in the pool, and the host is asked
+    /// if it wants a say.
+    fn prepare(&mut self, now: Instant, index: usize) {
+        let Some(peer) = self.peers.get_mut(index) else { return };
+        let (id, path) = (peer.id, *peer.session.path());
+        let common_name = peer.identity.common_name.clone().or_else(|| peer.identity.username.clone());
+        self.events.push(Event::PeerAuthenticated { peer: id, common_name, path });
+        self.take_over(now, index);
+        if self.is_full() {
+            return self.refuse(now, index, CloseReason::Limit("clients (max-clients)"));
+        }
+        self.reserve(index);
+        if !self.config.connect_by_host {
+            return self.admit(now, index, &InstanceConfig::default());
+        }
+        let request = self.next_request();
+        let until = now + self.shared.config.hand_window;
+        let Some(peer) = self.peers.get_mut(index) else { return };
+        peer.connect = ConnectState::Asked { request, until };
+        self.events.push(Event::ClientConnectRequested {
+            request,
+            peer: id,
+            path,
+            common_name: peer.identity.common_name.clone(),
+            username: peer.identity.username.clone(),
+            certificate: peer.session.certificate().map(Arc::clone),
+            ipv4: peer.addresses.ifconfig(self.config.topology),
+            ipv6: peer.addresses.ipv6,
+        });
+    }
+
+    fn is_full(&self) -> bool {
+        let connected = self.peers.iter().filter(|(_, peer)| peer.is_connected()).count();
+        connected >= self.config.max_clients as usize
+    }
+
+    /// Takes an entry of the pool, if there is one.
+    fn reserve(&mut self, index: usize) {
+        let Some(peer) = self.peers.get_mut(index) else { return };
+        let owner = peer.identity.common_name.as_deref().filter(|_| !self.config.duplicate_cn);
+        peer.number = self.pool.acquire(owner);
+        if let Some(number) = peer.number {
+            peer.addresses = Addresses::from_pool(&self.config, &self.pool, number);
+        }
+    }
+
+    /// Gives a client its addresses, keys and options.
+    pub(super) fn admit(&mut self, now: Instant, index: usize, instance: &InstanceConfig) {
+        self.take_over(now, index); // once more: the host may have taken its time
+        let admitted = if self.is_full() {
+            Err(CloseReason::Limit("clients (max-clients)"))
+        } else {
+            self.try_connect(now, index, instance)
         };
-        match result {
+        match admitted {
             Ok(()) => {}
             Err(reason @ CloseReason::Tls(_)) => self.close(now, index, reason),
             Err(reason) => self.refuse(now, index, reason),
         }
     }
 
-    /// Gives a client its addresses, keys and options.
-    fn admit(&mut self, now: Instant, index: usize) -> Result<(), CloseReason> {
-        self.take_over(index);
-        let connected = self.peers.iter().filter(|(_, peer)| peer.is_connected()).count();
-        if connected >= self.config.max_clients as usize {
-            return Err(CloseReason::Limit("clients (max-clients)"));
-        }
+    fn try_connect(
+        &mut self,
+        now: Instant,
+        index: usize,
+        instance: &InstanceConfig,
+    ) -> Result<(), CloseReason> {
         let unix = self.env.unix(now);
+        self.assign(index, instance)?;
         let Some(peer) = self.peers.get_mut(index) else { return Ok(()) };
-        let Some(hello) = &peer.hello else { return Ok(()) };
+        let Some(hello) = peer.hello.take() else { return Ok(()) };
         let config = &self.shared.config;
-        let cipher =
-            choose_cipher(config, &hello.peer_info, &hello.options).ok_or(CloseReason::NoSharedCipher)?;
+        let cipher = choose_cipher(
+            instance.data_ciphers.as_deref().unwrap_or(&config.data_ciphers),
+            instance.data_ciphers_fallback.or(config.data_ciphers_fallback),
+            &hello.peer_info,
+            &hello.options,
+        );
         let proto = hello.peer_info.iv_proto();
         let negotiated = Negotiated {
-            cipher,
+            cipher: cipher.ok_or(CloseReason::NoSharedCipher)?,
             key_export: config.key_export && proto.contains(IvProto::TLS_KEY_EXPORT),
             cc_exit: proto.contains(IvProto::CC_EXIT_NOTIFY),
         };
-        if self.config.network.is_some() || self.config.network_v6.is_some() {
-            let owner = peer.identity.common_name.as_deref().filter(|_| !self.config.duplicate_cn);
-            peer.number = Some(self.pool.acquire(owner).ok_or(CloseReason::Limit("addresses in the pool"))?);
-        }
         peer.session.make_keys(now, negotiated)?;
         let wire_peer_id = WirePeerId::new(index as u32).filter(|_| proto.contains(IvProto::DATA_V2));
-        let assignment = Assignment { number: peer.number, wire_peer_id, negotiated };
-        let options = push_list(&self.config, &self.pool, &hello.peer_info, &assignment);
+        let assignment = Assignment { addresses: peer.addresses, wire_peer_id, negotiated };
+        let options = push_list(&self.config, instance, &hello.peer_info, &assignment);
         peer.push_replies = push_replies(&options);
-
-        let ipv4 = peer.number.and_then(|number| self.pool.ipv4(number)).map(|(address, _)| address);
-        let ipv6 = peer.number.and_then(|number| self.pool.ipv6(number));
-        let addresses: Vec<_> = ipv4.map(IpAddr::V4).into_iter().chain(ipv6.map(IpAddr::V6)).collect();
         if let Some(data) = peer.session.data_mut() {
             data.set_wire_peer_id(wire_peer_id);
-            data.set_sources(addresses.clone());
+            if let Some(framing) = instance.framing {
+                data.set_framing(framing);
+            }
         }
-        for address in addresses {
-            self.routes.insert(address, index);
-        }
-        peer.session.start_keepalive(now, config.ping, config.ping_timeout);
-        peer.hello = None;
+        let timeout = instance.ping_timeout.unwrap_or(config.ping_timeout);
+        peer.session.start_keepalive(now, instance.ping.unwrap_or(config.ping), timeout);
+        peer.connect = ConnectState::Settled;
         peer.stage = Stage::Connected;
         peer.connected_since = unix;
-        let (id, path) = (peer.id, *peer.session.path());
-        let common_name = peer.identity.common_name.clone().or_else(|| peer.identity.username.clone());
-        self.events.push(Event::PeerAuthenticated { peer: id, common_name, path });
-        self.events.push(Event::Connected { peer: id, cipher, ipv4, ipv6 });
-        if proto.contains(IvProto::REQUEST_PUSH) {
+        peer.connected_at = now;
+        if let Some(name) = &instance.override_username {
+            peer.rename(name, self.config.username_as_common_name);
+        }
+        let id = peer.id;
+        let (ipv4, ipv6) =
+            (peer.addresses.ipv4.map(|ipv4| ipv4.local), peer.addresses.ipv6.map(|ipv6| ipv6.local));
+        let is_awaited = peer.push_requested || proto.contains(IvProto::REQUEST_PUSH);
+        self.route_to(index, instance);
+        self.events.push(Event::Connected { peer: id, cipher: negotiated.cipher, ipv4, ipv6 });
+        if is_awaited {
             self.push_reply(now, index);
         }
         Ok(())
     }
 
+    /// Its addresses: those of the pool, or those that its own settings give it, which then are nobody else's.
+    fn assign(&mut self, index: usize, instance: &InstanceConfig) -> Result<(), CloseReason> {
+        let Some(peer) = self.peers.get_mut(index) else { return Ok(()) };
+        peer.addresses = peer.addresses.with(&self.config, instance);
+        if let Some(push) = instance.ifconfig_push {
+            if let Some(number) = peer.number.take() {
+                self.pool.give_up(number);
+            }
+            peer.number = self.pool.hold(push.local);
+        } else if peer.number.is_none() && self.pool.is_in_use() {
+            return Err(CloseReason::Limit("addresses in the pool"));
+        }
+        Ok(())
+    }
+
+    /// What is for its addresses, and for the networks behind it, is sealed for it; and it may send from them.
+    fn route_to(&mut self, index: usize, instance: &InstanceConfig) {
+        let Some(peer) = self.peers.get_mut(index) else { return };
+        let most = instance.max_routes.unwrap_or(self.config.max_routes_per_client) as usize;
+        let mut networks: Vec<IpNetwork> = peer.addresses.iter().map(IpNetwork::from).collect();
+        let surplus = instance.iroutes.len().saturating_sub(most);
+        for network in instance.iroutes.iter().take(most) {
+            if !networks.contains(network) {
+                networks.push(*network);
+            }
+        }
+        if surplus > 0 {
+            let text =
+                format!("{surplus} iroutes of this client are left out: max-routes-per-client is {most}");
+            self.events.notice(peer.id, text);
+        }
+        for network in &networks {
+            self.routes.insert(*network, index);
+        }
+        peer.networks.clone_from(&networks);
+        if let Some(data) = peer.session.data_mut() {
+            data.set_sources(networks);
+        }
+    }
+
     /// Ends the sessions that this one replaces: those of the same client, unless `duplicate-cn` lets it have
     /// several, and in any case one from the same address.
-    fn take_over(&mut self, index: usize) {
+    fn take_over(&mut self, now: Instant, index: usize) {
         let Some(peer) = self.peers.get(index) else { return };
         let (name, path) = (peer.identity.common_name.clone(), *peer.session.path());
         let is_replaced = |(other, peer): &(usize, &Peer)| {
@@ -204,7 +303,7 @@ impl Server {
         };
         let replaced: Vec<_> = self.peers.iter().filter(is_replaced).map(|(other, _)| other).collect();
         for other in replaced {
-            self.end(other, CloseReason::TakenOver, None);
+            self.end(now, other, CloseReason::TakenOver, None);
         }
     }
 
@@ -213,20 +312,19 @@ impl Server {
         let Some(peer) = self.peers.get_mut(index) else { return };
         let text = match &reason {
             CloseReason::AuthFailed(text) if text.is_empty() => "AUTH_FAILED".to_string(),
-            CloseReason::AuthFailed(text) => alloc::format!("AUTH_FAILED,{text}"),
-            CloseReason::AuthTimeout => "AUTH_FAILED".to_string(),
+            CloseReason::AuthFailed(text) => format!("AUTH_FAILED,{text}"),
+            CloseReason::ConnectRefused(text) if !text.is_empty() => format!("AUTH_FAILED,{text}"),
+            CloseReason::AuthTimeout | CloseReason::ConnectRefused(_) => "AUTH_FAILED".to_string(),
             // It may come in later, and is to try again, not to end.
             CloseReason::Limit(_) => match &peer.hello {
                 Some(hello) if hello.peer_info.iv_proto().contains(IvProto::AUTH_FAIL_TEMP) => {
-                    alloc::format!("AUTH_FAILED,TEMP:{reason}")
+                    format!("AUTH_FAILED,TEMP:{reason}")
                 }
                 _ => "RESTART".to_string(),
             },
-            other => alloc::format!("AUTH_FAILED,{other}"),
+            other => format!("AUTH_FAILED,{other}"),
         };
-        peer.session.send_message(&text);
-        let id = peer.id;
-        self.events.push(Event::MessageSent { peer: id, text });
+        self.tell(index, &text);
         self.leave(now, index, reason);
     }
 
@@ -237,7 +335,11 @@ impl Server {
         match ControlMessage::parse(text) {
             ControlMessage::PushRequest => {
                 let recent = peer.pushed_at.is_some_and(|at| now.since(at) < PUSH_INTERVAL);
-                if peer.is_connected() && !recent {
+                if !peer.is_connected() {
+                    if let Some(peer) = self.peers.get_mut(index) {
+                        peer.push_requested = true;
+                    }
+                } else if !recent {
                     self.push_reply(now, index);
                 }
             }
@@ -254,12 +356,26 @@ impl Server {
             self.events.push(Event::MessageSent { peer: peer.id, text: mask_secrets(reply) });
         }
     }
+}
 
-    /// Whose authentication the host has not answered in time.
-    pub(super) fn check_auth_deadline(&mut self, now: Instant, index: usize) {
-        let late = |auth: &AuthState| matches!(auth, AuthState::Pending { until, .. } if *until <= now);
-        if self.peers.get(index).is_some_and(|peer| late(&peer.auth)) {
-            self.refuse(now, index, CloseReason::AuthTimeout);
+impl Peer {
+    /// Whether who renegotiates is who connected. With `override-username`, it may give either name.
+    fn is_same(&self, identity: &Identity) -> bool {
+        let renamed = self.username_override.is_some() && identity.username == self.username_override;
+        let same_user = renamed || identity.username == self.identity.username;
+        same_user && identity.certificate == self.identity.certificate
+    }
+
+    /// `override-username`
+    fn rename(&mut self, name: &str, username_as_common_name: bool) {
+        self.username_override = Some(name.to_string());
+        if username_as_common_name {
+            self.identity.common_name = self.username_override.clone();
         }
+    }
+
+    /// The user name that it is known by.
+    pub(super) fn username(&self) -> Option<&str> {
+        self.username_override.as_deref().or(self.identity.username.as_deref())
     }
 }

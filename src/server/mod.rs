@@ -5,14 +5,14 @@
 
 mod accept;
 mod admit;
+mod ask;
 mod links;
 mod peers;
 mod pool;
+mod routes;
 mod settings;
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -20,7 +20,8 @@ use core::time::Duration;
 
 use crate::algorithm::{Cipher, Role};
 use crate::buffer::PacketBuf;
-use crate::config::{Lease, ServerConfig};
+use crate::certificate::PeerCertificate;
+use crate::config::{IpNetwork, Lease, NamedText, ServerConfig};
 use crate::data::Special;
 use crate::error::{Error, UsageError};
 use crate::event::{CloseReason, Event, EventQueue};
@@ -39,10 +40,13 @@ use crate::wire::stream;
 use crate::wire::{ControlHeader, DataHeader, WirePeerId};
 use crate::wrap::{Cookie, InitialRateLimit};
 
-use admit::AuthState;
+use ask::{AuthState, ConnectState};
 use links::Links;
 use peers::{Peer, Peers, Stage};
 use pool::Pool;
+use routes::Routes;
+
+pub use ask::{AuthDecision, ConnectDecision};
 
 /// How long a session that is over still acknowledges, so that its last packets begin no new one.
 const SCHEDULED_EXIT: Duration = Duration::from_secs(5);
@@ -60,26 +64,18 @@ pub struct Server {
     peers: Peers,
     pool: Pool,
     /// Whose an inner address is.
-    routes: BTreeMap<IpAddr, usize>,
+    routes: Routes,
     events: EventQueue,
     drops: DropCounters,
     requests: u64,
+    /// How many sessions there were.
+    sessions: u64,
     /// When a first packet that cannot be opened is worth a notice again.
     next_stranger: Instant,
+    /// When the revocation lists were last replaced.
+    crl_since: Option<Instant>,
     /// No new sessions.
     shutting_down: bool,
-}
-
-/// The host's answer to [`Event::AuthRequested`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AuthDecision {
-    /// It is who it says.
-    Accept,
-    /// It is not; `reason` is told to the client, and may be empty.
-    Refuse {
-        /// One sentence for the client's user.
-        reason: String,
-    },
 }
 
 /// A connected client.
@@ -88,6 +84,8 @@ pub enum AuthDecision {
 pub struct PeerInfo<'a> {
     /// Its handle.
     pub peer: PeerId,
+    /// Its number among all sessions of this server, from 0, never used again: OpenVPN's client id (CID).
+    pub client_id: u64,
     /// The common name of its certificate, or the user name with `username-as-common-name`.
     pub common_name: Option<&'a str>,
     /// The user name of its login.
@@ -98,8 +96,14 @@ pub struct PeerInfo<'a> {
     pub ipv4: Option<Ipv4Addr>,
     /// Its inner IPv6 address.
     pub ipv6: Option<Ipv6Addr>,
+    /// What is routed to it: its addresses, and the networks behind it (`iroute`).
+    pub networks: &'a [IpNetwork],
     /// Since when it has been connected.
     pub connected_since: UnixTime,
+    /// When something of it last arrived; none if a worker has the data state.
+    pub last_activity: Option<UnixTime>,
+    /// Its certificate, if it has one.
+    pub certificate: Option<&'a Arc<PeerCertificate>>,
     /// Its data channel cipher.
     pub cipher: Option<Cipher>,
     /// Its data state, unless a worker has it: counters.
@@ -130,11 +134,13 @@ impl Server {
             links: Links::new(limits.sessions),
             peers: Peers::new(limits.sessions),
             pool: Pool::new(&config),
-            routes: BTreeMap::new(),
+            routes: Routes::default(),
             events,
             drops: DropCounters::default(),
             requests: 0,
+            sessions: 0,
             next_stranger: Instant::ZERO,
+            crl_since: None,
             shutting_down: false,
             config,
         })
@@ -151,9 +157,9 @@ impl Server {
     }
 
     /// A TCP connection has ended.
-    pub fn link_closed(&mut self, _now: Instant, link: LinkId) {
+    pub fn link_closed(&mut self, now: Instant, link: LinkId) {
         self.links.remove(link);
-        self.end_all_on(link, &CloseReason::LinkClosed);
+        self.end_all_on(now, link, &CloseReason::LinkClosed);
     }
 
     /// Ends a client's session; `notice` (`RESTART`, `HALT`, ...) is sent to it first, if it is not empty.
@@ -181,9 +187,9 @@ impl Server {
                 Some(notice) if peer.is_connected() && peer.session.path().transport == Transport::Udp => {
                     peer.session.send_message(notice);
                     let until = now + SHUTDOWN_NOTICE;
-                    self.end(index, CloseReason::Requested, Some((until, false)));
+                    self.end(now, index, CloseReason::Requested, Some((until, false)));
                 }
-                _ => self.end(index, CloseReason::Requested, None),
+                _ => self.end(now, index, CloseReason::Requested, None),
             }
         }
     }
@@ -193,6 +199,28 @@ impl Server {
         let found = self.peers.by_id(peer).ok_or(UsageError::NoSuchPeer)?;
         found.session.renegotiate(&mut self.env, now);
         self.drain(now, peer.index());
+        Ok(())
+    }
+
+    /// Puts other revocation lists into force (`crl-verify`), none with `None`: for every handshake from now on, and
+    /// for the sessions that there are. Those whose certificate they revoke end with [`CloseReason::Revoked`].
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the lists, with file and line; the ones before stay in force.
+    pub fn set_crl(&mut self, now: Instant, crl: Option<&NamedText>) -> Result<(), Error> {
+        self.shared = self.shared.with_crl(crl)?;
+        self.crl_since = Some(now);
+        let unix = self.env.unix(now);
+        for index in self.peers.indices() {
+            let Some(peer) = self.peers.get_mut(index) else { continue };
+            peer.session.set_shared(&self.shared);
+            let certificate = peer.session.known_certificate();
+            if !peer.is_leaving() && certificate.is_some_and(|seen| self.shared.tls.is_revoked(seen, unix)) {
+                self.close(now, index, CloseReason::Revoked);
+                self.drain(now, index);
+            }
+        }
         Ok(())
     }
 
@@ -237,7 +265,7 @@ impl Server {
         if out.verdict == Verdict::Drop
             && let Some(what) = breaks_link(out.reason)
         {
-            self.break_link(link, what);
+            self.break_link(now, link, what);
         }
         used
     }
@@ -257,7 +285,7 @@ impl Server {
             if let Some(peer) = self.peers.get_mut(index) {
                 peer.session.handle_timeout(&mut self.env, now);
             }
-            self.check_auth_deadline(now, index);
+            self.check_deadlines(now, index);
             self.drain(now, index);
         }
     }
@@ -298,6 +326,11 @@ impl Server {
         self.peers.iter().filter(|(_, peer)| peer.is_connected()).map(|(_, peer)| self.info(peer))
     }
 
+    /// What is routed to whom, as in the status file's routing table: IPv4 before IPv6, hosts before networks.
+    pub fn routes(&self) -> impl Iterator<Item = (IpNetwork, PeerInfo<'_>)> {
+        self.routes.iter().filter_map(|(network, index)| Some((network, self.info(self.peers.get(index)?))))
+    }
+
     /// The connected client of that handle.
     pub fn peer(&self, peer: PeerId) -> Option<PeerInfo<'_>> {
         let found = self.peers.get(peer.index())?;
@@ -332,14 +365,19 @@ impl Server {
     // ---- private ----
 
     fn info<'a>(&self, peer: &'a Peer) -> PeerInfo<'a> {
+        let last_received = peer.session.data().map(|data| data.last_received());
         PeerInfo {
             peer: peer.id,
+            client_id: peer.client_id,
             common_name: peer.identity.common_name.as_deref(),
-            username: peer.identity.username.as_deref(),
+            username: peer.username(),
             path: *peer.session.path(),
-            ipv4: peer.number.and_then(|number| self.pool.ipv4(number)).map(|(address, _)| address),
-            ipv6: peer.number.and_then(|number| self.pool.ipv6(number)),
+            ipv4: peer.addresses.ipv4.map(|ipv4| ipv4.local),
+            ipv6: peer.addresses.ipv6.map(|ipv6| ipv6.local),
+            networks: &peer.networks,
             connected_since: peer.connected_since,
+            last_activity: last_received.map(|at| self.env.unix(at)),
+            certificate: peer.session.known_certificate(),
             cipher: peer.session.negotiated().map(|negotiated| negotiated.cipher),
             data: peer.session.data(),
         }
@@ -392,13 +430,13 @@ impl Server {
         let data = peer.session.data_mut().ok_or(DropReason::Detached)?;
         let Opened { payload, floated } = data.open_one(now, buf, path)?;
         if floated {
-            self.float(index, path)?;
+            self.float(now, index, path)?;
         }
         self.check_usage(now, index);
         match payload {
             Payload::Packet => self.forward(now, id, buf),
             Payload::Special(Special::Exit) => {
-                self.end(index, CloseReason::RemoteExit, None);
+                self.end(now, index, CloseReason::RemoteExit, None);
                 Ok(Outcome::Consumed)
             }
             Payload::Special(Special::OccRequest) => {
@@ -420,8 +458,8 @@ impl Server {
         buf: &mut PacketBuf<'_>,
     ) -> Result<Outcome, DropReason> {
         if self.config.client_to_client
-            && let Some(to) = IpHeader::parse(buf.payload())
-                .and_then(|header| self.routes.get(&header.destination).copied())
+            && let Some(to) =
+                IpHeader::parse(buf.payload()).and_then(|header| self.routes.find(header.destination))
         {
             return self.seal(now, to, buf);
         }
@@ -431,7 +469,7 @@ impl Server {
     fn tunnel_packet(&mut self, now: Instant, buf: &mut PacketBuf<'_>) -> Result<Outcome, DropReason> {
         let IpHeader { destination, .. } =
             IpHeader::parse(buf.payload()).ok_or(DropReason::BadInnerPacket)?;
-        match self.routes.get(&destination).copied() {
+        match self.routes.find(destination) {
             Some(index) => self.seal(now, index, buf),
             None if destination.is_multicast() || self.is_broadcast(destination) => {
                 Err(DropReason::Multicast)
@@ -458,13 +496,13 @@ impl Server {
 
     /// The client has moved to `path`, as an authentic and fresh packet shows. If another session has that address,
     /// it must be the same client's, and ends.
-    fn float(&mut self, index: usize, path: &Path) -> Result<(), DropReason> {
+    fn float(&mut self, now: Instant, index: usize, path: &Path) -> Result<(), DropReason> {
         let Some(peer) = self.peers.get(index) else { return Ok(()) };
         if let Some(other) = self.peers.connected_at(path).filter(|&other| other != index) {
             if self.peers.get(other).is_none_or(|other| other.identity != peer.identity) {
                 return Err(DropReason::WrongAddress);
             }
-            self.end(other, CloseReason::TakenOver, None);
+            self.end(now, other, CloseReason::TakenOver, None);
         }
         let Some(id) = self.peers.get(index).map(|peer| peer.id) else { return Ok(()) };
         self.peers.float(index, *path);
@@ -502,30 +540,32 @@ impl Server {
     /// Ends a session that failed, or whose client has left. What it still has to send (an alert) goes out, and it goes
     /// on to acknowledge, so that nothing of it begins a new one.
     fn close(&mut self, now: Instant, index: usize, reason: CloseReason) {
-        self.end(index, reason, Some((now + SCHEDULED_EXIT, true)));
+        self.end(now, index, reason, Some((now + SCHEDULED_EXIT, true)));
     }
 
     /// Ends a session after a last message, as soon as that is acknowledged.
     fn leave(&mut self, now: Instant, index: usize, reason: CloseReason) {
-        self.end(index, reason, Some((now + SCHEDULED_EXIT, false)));
+        self.end(now, index, reason, Some((now + SCHEDULED_EXIT, false)));
     }
 
     /// Takes everything from a client and tells the host. `linger` says until when its session is kept to send and
     /// acknowledge, and whether for all that time.
-    fn end(&mut self, index: usize, reason: CloseReason, linger: Option<(Instant, bool)>) {
+    fn end(&mut self, now: Instant, index: usize, reason: CloseReason, linger: Option<(Instant, bool)>) {
         let Some(peer) = self.peers.get_mut(index) else { return };
         if !peer.is_leaving() {
             let id = peer.id;
             peer.hello = None;
-            peer.auth = AuthState::Unknown; // an answer to a question about it comes too late
+            // An answer to a question about it comes too late.
+            (peer.verify, peer.auth, peer.connect) = (None, AuthState::Unknown, ConnectState::Settled);
             if let Some(number) = peer.number.take() {
-                for address in [
-                    self.pool.ipv4(number).map(|(address, _)| IpAddr::V4(address)),
-                    self.pool.ipv6(number).map(IpAddr::V6),
-                ] {
-                    address.map(|address| self.routes.remove(&address));
-                }
                 self.pool.release(number);
+            }
+            if peer.is_connected() {
+                for network in &peer.networks {
+                    self.routes.remove(*network, index);
+                }
+                let summary = peer.summary(now, self.config.topology);
+                self.events.push(Event::ClientDisconnected(Box::new(summary)));
             }
             self.events.push(Event::Closed { peer: id, reason });
         }
@@ -551,16 +591,16 @@ impl Server {
         }
     }
 
-    fn break_link(&mut self, link: LinkId, what: &'static str) {
-        self.end_all_on(link, &CloseReason::LinkBroken(what));
+    fn break_link(&mut self, now: Instant, link: LinkId, what: &'static str) {
+        self.end_all_on(now, link, &CloseReason::LinkBroken(what));
         if self.links.remove(link) {
             self.events.push(Event::LinkClosed { link });
         }
     }
 
-    fn end_all_on(&mut self, link: LinkId, reason: &CloseReason) {
+    fn end_all_on(&mut self, now: Instant, link: LinkId, reason: &CloseReason) {
         for index in self.peers.on_link(link) {
-            self.end(index, reason.clone(), None);
+            self.end(now, index, reason.clone(), None);
         }
     }
 }

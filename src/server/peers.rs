@@ -2,10 +2,14 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::admit::AuthState;
+use super::ask::{AuthState, ConnectState};
+use super::settings::Addresses;
+use crate::config::{IpNetwork, Topology};
+use crate::event::{ClientSummary, RequestId};
 use crate::path::{Address, LinkId, Path};
 use crate::peer::PeerId;
 use crate::session::{ClientHello, Session};
@@ -19,18 +23,31 @@ const SESSIONS_PER_PATH: usize = 2;
 pub(super) struct Peer {
     pub(super) id: PeerId,
     pub(super) session: Session,
+    /// Counts the sessions of this server from 0, and is never used again.
+    pub(super) client_id: u64,
+    /// The host was asked about its certificate.
+    pub(super) verify: Option<RequestId>,
     pub(super) auth: AuthState,
+    pub(super) connect: ConnectState,
     /// The key exchange is delivered, and data keys wait for the authentication.
     pub(super) active: bool,
     pub(super) hello: Option<Box<ClientHello>>,
     pub(super) identity: Identity,
     pub(super) stage: Stage,
-    /// The numbers of its addresses in the pool.
+    /// The name that `override-username` gave it.
+    pub(super) username_override: Option<String>,
+    /// The number of its entry in the pool.
     pub(super) number: Option<u32>,
+    pub(super) addresses: Addresses,
+    /// What is routed to it.
+    pub(super) networks: Vec<IpNetwork>,
+    /// It asked for its options before there were any.
+    pub(super) push_requested: bool,
     /// What was pushed, to be pushed again if it asks again.
     pub(super) push_replies: Vec<String>,
     pub(super) pushed_at: Option<Instant>,
     pub(super) connected_since: UnixTime,
+    pub(super) connected_at: Instant,
     /// Its entry among the timers.
     armed: Option<Instant>,
 }
@@ -62,15 +79,30 @@ impl Peer {
         matches!(self.stage, Stage::Leaving { .. })
     }
 
+    /// Its connection in retrospect.
+    pub(super) fn summary(&self, now: Instant, topology: Topology) -> ClientSummary {
+        ClientSummary {
+            peer: self.id,
+            client_id: self.client_id,
+            common_name: self.identity.common_name.clone(),
+            username: self.username().map(ToString::to_string),
+            certificate: self.session.known_certificate().map(Arc::clone),
+            path: *self.session.path(),
+            ipv4: self.addresses.ifconfig(topology),
+            ipv6: self.addresses.ipv6,
+            networks: self.networks.clone(),
+            connected_since: self.connected_since,
+            connected_for: now.since(self.connected_at),
+            traffic: self.session.data().map(|data| *data.traffic()),
+        }
+    }
+
     fn next_timeout(&self) -> Option<Deadline> {
-        let own = match (self.stage, &self.auth) {
-            (Stage::Leaving { until, .. }, _) => {
-                Some(Deadline { at: until, reason: TimerKind::ScheduledExit })
+        let own = match self.stage {
+            Stage::Leaving { until, .. } => Some(Deadline { at: until, reason: TimerKind::ScheduledExit }),
+            Stage::Handshake | Stage::Connected => {
+                self.decision_due().map(|at| Deadline { at, reason: TimerKind::AuthDeadline })
             }
-            (_, AuthState::Pending { until, .. }) => {
-                Some(Deadline { at: *until, reason: TimerKind::AuthDeadline })
-            }
-            _ => None,
         };
         own.into_iter().chain(self.session.next_timeout()).min()
     }
@@ -118,21 +150,29 @@ impl Peers {
         Some(PeerId::new(index as u32, self.slots[index].generation))
     }
 
-    pub(super) fn insert(&mut self, id: PeerId, session: Session) {
+    pub(super) fn insert(&mut self, id: PeerId, client_id: u64, session: Session) {
         let index = id.index();
         let path = *session.path();
         let peer = Peer {
             id,
             session,
+            client_id,
+            verify: None,
             auth: AuthState::Unknown,
+            connect: ConnectState::Open,
             active: false,
             hello: None,
             identity: Identity::default(),
             stage: Stage::Handshake,
+            username_override: None,
             number: None,
+            addresses: Addresses::default(),
+            networks: Vec::new(),
+            push_requested: false,
             push_replies: Vec::new(),
             pushed_at: None,
             connected_since: UnixTime::default(),
+            connected_at: Instant::ZERO,
             armed: None,
         };
         self.slots[index].peer = Some(Box::new(peer));

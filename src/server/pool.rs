@@ -81,6 +81,31 @@ impl Pool {
         }
     }
 
+    /// Gives an address back for good: its owner has got another one.
+    pub(super) fn give_up(&mut self, number: u32) {
+        self.release(number);
+        if let Some(slot) = self.slots.get_mut(&number) {
+            slot.owner = None;
+        }
+    }
+
+    /// Keeps an address that a client was given otherwise from being handed out, if it is one of the pool's. Answers
+    /// the number to be released; none if it is in use, by whom it was handed out to before.
+    pub(super) fn hold(&mut self, address: Ipv4Addr) -> Option<u32> {
+        let number = self.number_at(address)?;
+        let slot = self.slots.entry(number).or_insert(Slot { owner: None, in_use: false, released: 0 });
+        if core::mem::replace(&mut slot.in_use, true) {
+            return None;
+        }
+        slot.owner = None;
+        Some(number)
+    }
+
+    /// Whether there are addresses to hand out at all.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.v4.is_some() || self.v6.is_some()
+    }
+
     /// The client's IPv4 address, and the other argument of its `ifconfig`: netmask, or peer.
     pub(super) fn ipv4(&self, number: u32) -> Option<(Ipv4Addr, Ipv4Addr)> {
         let network = self.v4?;
@@ -128,16 +153,19 @@ impl Pool {
         (fresh < self.count).then_some(fresh)
     }
 
+    fn number_at(&self, address: Ipv4Addr) -> Option<u32> {
+        let offset = address.to_bits().checked_sub(self.v4?.address.to_bits())?;
+        let number = match self.topology {
+            Topology::Subnet => offset.checked_sub(2)?,
+            Topology::P2p => offset.checked_sub(4)?,
+            Topology::Net30 => offset.checked_sub(4)? / 4,
+        };
+        (number < self.count).then_some(number)
+    }
+
     fn number_of(&self, lease: &Lease) -> Option<u32> {
         let number = match (lease.ipv4, self.v4, lease.ipv6, self.v6) {
-            (Some(address), Some(network), ..) => {
-                let offset = address.to_bits().checked_sub(network.address.to_bits())?;
-                match self.topology {
-                    Topology::Subnet => offset.checked_sub(2)?,
-                    Topology::P2p => offset.checked_sub(4)?,
-                    Topology::Net30 => offset.checked_sub(4)? / 4,
-                }
-            }
+            (Some(address), Some(_), ..) => self.number_at(address)?,
             (_, _, Some(address), Some(network)) => {
                 let offset = address.to_bits().checked_sub(network.address.to_bits())?;
                 u32::try_from(offset.checked_sub(first_v6(network))?).ok()?

@@ -1,20 +1,84 @@
-//! What is pushed to whom.
+//! What a client is given, and what is pushed to whom.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::pool::Pool;
-use crate::config::{ServerConfig, Topology};
+use crate::config::lexer;
+use crate::config::{
+    Ifconfig, IfconfigIpv6, IfconfigOther, InstanceConfig, IpNetwork, PushChange, ServerConfig, Topology,
+};
 use crate::session::Negotiated;
 use crate::wire::{IvProto, PeerInfo, WirePeerId};
 
-/// What a server decides for one client.
+/// A client's inner addresses.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Addresses {
+    pub(super) ipv4: Option<Ipv4Assignment>,
+    pub(super) ipv6: Option<IfconfigIpv6>,
+}
+
+/// An IPv4 address, with all that its `ifconfig` says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ipv4Assignment {
+    /// What is routed to the client.
+    pub(super) local: Ipv4Addr,
+    /// What the client is told, which the alias of `ifconfig-push` may make another address.
+    pub(super) pushed: Ipv4Addr,
+    /// The netmask, or the other end's address.
+    pub(super) other: Ipv4Addr,
+}
+
+impl Addresses {
+    /// Those that the pool has under `number`.
+    pub(super) fn from_pool(config: &ServerConfig, pool: &Pool, number: u32) -> Self {
+        let ipv4 = pool.ipv4(number).map(|(local, other)| Ipv4Assignment { local, pushed: local, other });
+        let ipv6 = pool
+            .ipv6(number)
+            .zip(config.network_v6)
+            .zip(local_ipv6(config))
+            .map(|((local, network), gateway)| IfconfigIpv6 { local, prefix: network.prefix, gateway });
+        Self { ipv4, ipv6 }
+    }
+
+    /// What one client's own settings make of them. A static IPv4 address takes the place of all that the pool gives,
+    /// as in OpenVPN.
+    pub(super) fn with(self, config: &ServerConfig, instance: &InstanceConfig) -> Self {
+        let mut out = self;
+        if let Some(push) = instance.ifconfig_push {
+            let pushed = push.alias.unwrap_or(push.local);
+            out.ipv4 = Some(Ipv4Assignment { local: push.local, pushed, other: push.remote_netmask });
+            out.ipv6 = None;
+        }
+        if let Some(push) = instance.ifconfig_ipv6_push {
+            let gateway = push.remote.or_else(|| local_ipv6(config));
+            out.ipv6 =
+                gateway.map(|gateway| IfconfigIpv6 { local: push.local, prefix: push.prefix, gateway });
+        }
+        out
+    }
+
+    /// The IPv4 address as the client configures it.
+    pub(super) fn ifconfig(&self, topology: Topology) -> Option<Ifconfig> {
+        let Ipv4Assignment { local, other, .. } = self.ipv4?;
+        let prefix = (topology == Topology::Subnet)
+            .then(|| other.to_bits().leading_ones() as u8)
+            .map(IfconfigOther::Subnet);
+        Some(Ifconfig { local, other: prefix.unwrap_or(IfconfigOther::Peer(other)) })
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = IpAddr> {
+        let ipv4 = self.ipv4.map(|ipv4| IpAddr::V4(ipv4.local));
+        ipv4.into_iter().chain(self.ipv6.map(|ipv6| IpAddr::V6(ipv6.local)))
+    }
+}
+
+/// What a server decides for one client beside its addresses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Assignment {
-    /// The pool's number of its addresses.
-    pub(super) number: Option<u32>,
+    pub(super) addresses: Addresses,
     pub(super) wire_peer_id: Option<WirePeerId>,
     pub(super) negotiated: Negotiated,
 }
@@ -29,25 +93,34 @@ pub(super) fn local_ipv6(config: &ServerConfig) -> Option<Ipv6Addr> {
     config.network_v6.map(|network| Ipv6Addr::from_bits(network.address.to_bits() + 1))
 }
 
-/// The options for one client: those for all, then its own. OpenVPN's order, in which `ifconfig` comes late.
+/// The options for one client: those for all, as its own settings change them, then what belongs to this session.
+/// OpenVPN's order, in which `ifconfig` comes late.
 pub(super) fn push_list(
     config: &ServerConfig,
-    pool: &Pool,
+    instance: &InstanceConfig,
     info: &PeerInfo,
     assignment: &Assignment,
 ) -> Vec<String> {
     let mut options = config.push.clone();
-    topology_options(config, &mut options);
-    if let Some(number) = assignment.number {
-        if let (Some(address), Some(gateway), Some(network)) =
-            (pool.ipv6(number), local_ipv6(config), config.network_v6)
-        {
-            options.push("tun-ipv6".into());
-            options.push(format!("ifconfig-ipv6 {address}/{} {gateway}", network.prefix));
+    common_options(config, &mut options);
+    let (mut no_ipv4, mut no_ipv6) = (false, false);
+    for change in &instance.push {
+        match change {
+            PushChange::Add(option) => options.push(option.clone()),
+            PushChange::Reset => options.clear(),
+            PushChange::Remove(what) if what == "ifconfig" => no_ipv4 = true,
+            PushChange::Remove(what) if what == "ifconfig-ipv6" => no_ipv6 = true,
+            PushChange::Remove(what) => options.retain(|option| !option.starts_with(what.as_str())),
         }
-        if let Some((address, other)) = pool.ipv4(number) {
-            options.push(format!("ifconfig {address} {other}"));
-        }
+    }
+    // What lies behind the client itself must not be sent back to us by it.
+    options.retain(|option| route_of(option).is_none_or(|network| !instance.iroutes.contains(&network)));
+
+    if let Some(IfconfigIpv6 { local, prefix, gateway }) = assignment.addresses.ipv6.filter(|_| !no_ipv6) {
+        options.push(format!("ifconfig-ipv6 {local}/{prefix} {gateway}"));
+    }
+    if let Some(Ipv4Assignment { pushed, other, .. }) = assignment.addresses.ipv4.filter(|_| !no_ipv4) {
+        options.push(format!("ifconfig {pushed} {other}"));
     }
     if let Some(id) = assignment.wire_peer_id {
         options.push(format!("peer-id {}", id.get()));
@@ -60,7 +133,11 @@ pub(super) fn push_list(
     options
 }
 
-fn topology_options(config: &ServerConfig, options: &mut Vec<String>) {
+/// What `server` and `server-ipv6` push to everybody.
+fn common_options(config: &ServerConfig, options: &mut Vec<String>) {
+    if config.network_v6.is_some() {
+        options.push("tun-ipv6".into());
+    }
     let (Some(network), Some(local)) = (config.network, local_ipv4(config)) else { return };
     let whole = format!("route {} {}", network.address, network.netmask());
     match config.topology {
@@ -73,6 +150,25 @@ fn topology_options(config: &ServerConfig, options: &mut Vec<String>) {
             options.extend(config.client_to_client.then_some(whole));
             options.push("topology p2p".into());
         }
+    }
+}
+
+/// The network that a pushed `route` or `route-ipv6` names.
+fn route_of(option: &str) -> Option<IpNetwork> {
+    let words = lexer::split(option).ok()?;
+    let word = |n: usize| words.get(n).map(|word| word.text.as_str());
+    match (word(0)?, word(1)?, word(2)) {
+        ("route", network, netmask) => {
+            let network: Ipv4Addr = network.parse().ok()?;
+            let netmask: Ipv4Addr = netmask.map_or(Ok(Ipv4Addr::BROADCAST), str::parse).ok()?;
+            Some(IpNetwork::containing(network.into(), netmask.to_bits().leading_ones() as u8))
+        }
+        ("route-ipv6", network, _) => {
+            let (network, bits) = network.split_once('/').unwrap_or((network, "128"));
+            let network: Ipv6Addr = network.parse().ok()?;
+            Some(IpNetwork::containing(network.into(), bits.parse().ok()?))
+        }
+        _ => None,
     }
 }
 

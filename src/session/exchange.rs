@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
+use super::certificate::Judgement;
 use super::negotiation::Negotiated;
 use super::{ClientHello, Session, SessionEvent};
 use crate::algorithm::{Framing, Role};
@@ -36,9 +37,11 @@ impl KeyExchange {
 }
 
 impl Session {
-    /// A client speaks first: its half is queued before the handshake has even begun.
+    /// A client speaks first: its half is queued before the handshake has even begun, or when its host has accepted
+    /// the server's certificate.
     pub(super) fn client_hello(&mut self) -> Result<(), CloseReason> {
-        if self.shared.role == Role::Client { self.write_key_method() } else { Ok(()) }
+        let ready = self.current.judgement == Judgement::Accepted;
+        if self.shared.role == Role::Client && ready { self.write_key_method() } else { Ok(()) }
     }
 
     /// Takes in the peer's half; a server answers with its own.

@@ -5,6 +5,7 @@
 //! is pushed or pulled, of addresses inside, or of other peers: [`Client`](crate::Client) and
 //! [`Server`](crate::Server) drain its `SessionEvent`s and decide.
 
+mod certificate;
 mod exchange;
 mod link;
 mod negotiation;
@@ -22,7 +23,7 @@ use rustls::crypto::CryptoProvider;
 use zeroize::Zeroizing;
 
 use crate::algorithm::{Cipher, Role};
-use crate::config::{Credentials, SessionConfig};
+use crate::config::{Credentials, NamedText, SessionConfig};
 use crate::crypto::KeyBlock;
 use crate::data::KeySlots;
 use crate::error::Error;
@@ -39,6 +40,7 @@ use crate::wire::message::split_messages;
 use crate::wire::{ControlHeader, ControlPacket, KeyId, Opcode, PeerInfo, SessionId};
 use crate::wrap::{ControlWrap, PacketStamp, WrapKeys};
 
+use certificate::Judgement;
 use exchange::KeyExchange;
 
 pub(crate) use link::{breaks_link, take_packet};
@@ -71,6 +73,13 @@ impl Shared {
         }
         Ok((Arc::new(Self { role, config: config.clone(), tls, wrap, limits }), events))
     }
+
+    /// The same with other revocation lists.
+    pub(crate) fn with_crl(&self, crl: Option<&NamedText>) -> Result<Arc<Self>, Error> {
+        let (role, limits) = (self.role, self.limits);
+        let (config, wrap, tls) = (self.config.clone(), self.wrap.clone(), self.tls.with_crl(crl)?);
+        Ok(Arc::new(Self { role, config, tls, wrap, limits }))
+    }
 }
 
 /// What a session tells its owner, in order.
@@ -80,6 +89,8 @@ pub(crate) enum SessionEvent {
     Started { remote_id: SessionId },
     /// TLS is established.
     HandshakeCompleted { protocol: TlsProtocol, renegotiation: bool },
+    /// The host is to say whether the peer's certificate is accepted; answered by `certificate_judged`.
+    CertificateReceived(Arc<PeerCertificate>),
     /// Server: the client's half of the key exchange, with what it says of itself.
     ClientHello(Box<ClientHello>),
     /// Both halves of the key exchange are delivered. Data keys may be made, once the peer is also entitled to them.
@@ -105,6 +116,7 @@ struct Negotiation {
     started: Instant,
     /// The handshake was reported.
     handshake_reported: bool,
+    judgement: Judgement,
     /// When both halves of the key exchange were delivered.
     active_since: Option<Instant>,
     /// Data keys were made of it.
@@ -376,6 +388,9 @@ impl Session {
                 });
             }
         }
+        if !self.is_judged() {
+            return;
+        }
         while let Some(record) = self.current.channel.read() {
             if self.current.exchange.is_complete() {
                 self.messages_received(&record);
@@ -485,6 +500,11 @@ impl Session {
         self.data = Some(data);
     }
 
+    /// New negotiations take their certificates, keys and lists from here.
+    pub(crate) fn set_shared(&mut self, shared: &Arc<Shared>) {
+        self.shared = Arc::clone(shared);
+    }
+
     /// The peer is at another address from now on.
     pub(crate) fn float(&mut self, path: Path) {
         self.path = path;
@@ -509,8 +529,20 @@ impl Session {
         self.remote_id
     }
 
-    pub(crate) fn certificate(&self) -> Option<&PeerCertificate> {
+    /// The certificate that the peer showed in the present negotiation.
+    pub(crate) fn certificate(&self) -> Option<&Arc<PeerCertificate>> {
         self.current.channel.tls().peer_certificate()
+    }
+
+    /// The same, or while a renegotiation is in its handshake, the one of the negotiation before.
+    pub(crate) fn known_certificate(&self) -> Option<&Arc<PeerCertificate>> {
+        let before = || self.previous.as_ref()?.channel.tls().peer_certificate();
+        self.certificate().or_else(before)
+    }
+
+    /// When the present negotiation began.
+    pub(crate) fn negotiating_since(&self) -> Instant {
+        self.current.started
     }
 
     pub(crate) fn remote_options(&self) -> &str {
@@ -607,6 +639,7 @@ impl Negotiation {
             exchange: KeyExchange::new(shared.role, env),
             started: now,
             handshake_reported: false,
+            judgement: Judgement::new(shared.config.tls.verify_by_host),
             active_since: None,
             keys_made: false,
         })

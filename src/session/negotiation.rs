@@ -3,7 +3,6 @@
 use alloc::vec::Vec;
 
 use crate::algorithm::Cipher;
-use crate::config::SessionConfig;
 use crate::wire::{PeerInfo, options_string};
 
 /// What was agreed on, kept for every renegotiation.
@@ -19,12 +18,17 @@ pub(crate) struct Negotiated {
 /// The cipher that a server chooses for a client: the first of its own list that the client has.
 ///
 /// A client without a list has the `cipher` of its options string; one that says nothing at all gets the fallback.
-pub(crate) fn choose_cipher(config: &SessionConfig, info: &PeerInfo, options: &str) -> Option<Cipher> {
+pub(crate) fn choose_cipher(
+    data_ciphers: &[Cipher],
+    fallback: Option<Cipher>,
+    info: &PeerInfo,
+    options: &str,
+) -> Option<Cipher> {
     let named = options_string::cipher(options).and_then(Cipher::from_name);
     let mut announced = info.ciphers().filter_map(Cipher::from_name).chain(named).peekable();
     if announced.peek().is_none() {
-        return config.data_ciphers_fallback;
+        return fallback;
     }
     let announced: Vec<_> = announced.collect();
-    config.data_ciphers.iter().copied().find(|cipher| announced.contains(cipher))
+    data_ciphers.iter().copied().find(|cipher| announced.contains(cipher))
 }

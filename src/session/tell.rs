@@ -16,8 +16,9 @@ impl Session {
         events: &mut EventQueue,
     ) {
         let chain = self.certificate().map_or(&[][..], |certificate| &certificate.chain);
-        for (depth, subject) in chain.iter().enumerate().rev() {
-            events.push(Event::CertificateVerified { peer, depth: depth as u32, subject: subject.clone() });
+        for (depth, link) in chain.iter().enumerate().rev() {
+            let subject = link.subject.clone();
+            events.push(Event::CertificateVerified { peer, depth: depth as u32, subject });
         }
         events.push(Event::HandshakeCompleted { peer, tls_version: version, cipher_suite, renegotiation });
     }

@@ -91,6 +91,9 @@ impl Session {
     /// How far the negotiation got tells what may be wrong.
     fn why_too_late(&self) -> CloseReason {
         let is_client = self.shared.role == Role::Client;
+        if self.awaits_judgement() {
+            return CloseReason::AuthTimeout;
+        }
         match self.current.channel.progress() {
             Progress::Silence if is_client && !self.is_renegotiating() => CloseReason::NoAnswer,
             Progress::Heard if is_client => CloseReason::NoTls,

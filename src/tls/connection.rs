@@ -232,7 +232,7 @@ impl<T: Unbuffered> TlsConnection for Connection<T> {
             .ok_or_else(|| TlsError::new(TlsErrorKind::NotAvailable, "TLS cannot export keying material now"))
     }
 
-    fn peer_certificate(&self) -> Option<&PeerCertificate> {
+    fn peer_certificate(&self) -> Option<&Arc<PeerCertificate>> {
         self.evidence.verifier.as_ref()?.accepted().filter(|_| !self.is_handshaking())
     }
 

@@ -12,26 +12,26 @@ use rustls::server::{NoServerSessionStorage, ServerConfig, UnbufferedServerConne
 use rustls::time_provider::TimeProvider;
 use rustls::{SupportedProtocolVersion, version};
 
-use super::TlsConnection;
 use super::connection::{Connection, Evidence};
 use super::error::version_name;
 use super::exporter::SecretCapture;
 use super::identity::{Identity, read_certificates};
 use super::verify::{Policy, Verifier};
 use super::x509::Date;
+use super::{PeerCertificate, TlsConnection};
 use crate::algorithm::Role;
-use crate::config::{CertRole, Diagnostic, Position, TlsConfig, TlsVersion, VerifyClientCert};
+use crate::config::{CertRole, Diagnostic, NamedText, Position, TlsConfig, TlsVersion, VerifyClientCert};
 use crate::error::Error;
 use crate::time::UnixTime;
 
 /// Certificates, keys and checks, loaded once and shared by all connections. Immutable: to replace a revocation list
-/// or the identity, make a new one and swap it whole.
-#[derive(Debug)]
+/// ([`with_crl`](Self::with_crl)) or the identity, make a new one and swap it whole.
+#[derive(Clone, Debug)]
 pub struct TlsContext {
     role: Role,
     crypto: Arc<CryptoProvider>,
     versions: (TlsVersion, TlsVersion),
-    identity: Option<Identity>,
+    identity: Option<Arc<Identity>>,
     /// `None` for a server that asks for no certificate.
     policy: Option<Arc<Policy>>,
     peer_may_be_anonymous: bool,
@@ -54,11 +54,11 @@ impl TlsContext {
             )));
         }
         let authorities = config.ca.as_ref().map_or(Ok(Vec::new()), read_certificates)?;
-        let identity = Identity::load(config, &authorities, &crypto)?;
+        let identity = Identity::load(config, &authorities, &crypto)?.map(Arc::new);
         if role == Role::Server && identity.is_none() {
             return Err(missing("a server needs a certificate (`cert`) and its private key (`key`)"));
         }
-        let mut warnings: Vec<_> = identity.iter().flat_map(warnings_about).collect();
+        let mut warnings: Vec<_> = identity.iter().flat_map(|identity| warnings_about(identity)).collect();
 
         let anonymous =
             if role == Role::Server { config.verify_client_cert } else { VerifyClientCert::Require };
@@ -110,6 +110,21 @@ impl TlsContext {
                 ))
             })
             .collect()
+    }
+
+    /// The same with other revocation lists, in force for the connections that it makes.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them, with file and line.
+    pub fn with_crl(&self, crl: Option<&NamedText>) -> Result<Self, Diagnostic> {
+        let policy = self.policy.as_ref().map(|policy| policy.with_crl(crl)).transpose()?;
+        Ok(Self { policy: policy.map(Arc::new), ..self.clone() })
+    }
+
+    /// Whether a certificate that passed before, or one that vouches for it, is revoked by the present lists.
+    pub fn is_revoked(&self, certificate: &PeerCertificate, unix: UnixTime) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.is_revoked(certificate, unix))
     }
 
     /// A new connection, whose certificate checks use the wall clock `unix`. It holds at most `limit` bytes of unread

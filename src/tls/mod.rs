@@ -20,16 +20,14 @@ mod x509;
 #[cfg(test)]
 mod tests;
 
-use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
-use crate::time::UnixTime;
-
+pub use crate::certificate::{ChainCertificate, PeerCertificate, SerialNumber};
 pub use context::TlsContext;
 pub use error::{TlsError, TlsErrorKind};
-pub use x509::SerialNumber;
 
 /// One TLS connection, records in and records out; no sockets.
 ///
@@ -69,7 +67,7 @@ pub trait TlsConnection: Send {
     fn export(&self, label: &[u8], out: &mut [u8]) -> Result<(), TlsError>;
 
     /// The peer's verified certificate; `None` before the handshake is done, or if it has none.
-    fn peer_certificate(&self) -> Option<&PeerCertificate>;
+    fn peer_certificate(&self) -> Option<&Arc<PeerCertificate>>;
 
     /// What was agreed; `None` before the handshake is done.
     fn protocol(&self) -> Option<TlsProtocol>;
@@ -83,22 +81,4 @@ pub struct TlsProtocol {
     /// The cipher suite, as OpenSSL and hence OpenVPN name it: `TLS_AES_256_GCM_SHA384`,
     /// `ECDHE-RSA-AES256-GCM-SHA384`.
     pub cipher_suite: &'static str,
-}
-
-/// A certificate that passed all checks, and the chain that vouches for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PeerCertificate {
-    /// The common name, control characters replaced by `_`.
-    pub common_name: Option<String>,
-    /// The subject, as OpenVPN writes it: `C=XX, O=Example, CN=name`.
-    pub subject: String,
-    /// The serial number.
-    pub serial: SerialNumber,
-    /// The SHA-256 fingerprint.
-    pub sha256: [u8; 32],
-    /// The last second of its validity.
-    pub not_after: UnixTime,
-    /// The subjects of the verified chain, from the certificate itself (depth 0) up to and with the trust anchor.
-    pub chain: Vec<String>,
 }

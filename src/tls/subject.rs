@@ -2,6 +2,7 @@
 //! `C=XX, ST=State, O=Example, CN=name, emailAddress=me@example.org`.
 
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt::Write;
 
 use x509_cert::attr::AttributeTypeAndValue;
@@ -66,10 +67,23 @@ pub(super) fn common_name(name: &Name) -> Option<String> {
     Some(text(attribute).chars().map(|char| if char.is_ascii_control() { '_' } else { char }).collect())
 }
 
-fn push_attribute(line: &mut String, attribute: &AttributeTypeAndValue) {
+/// Short name (or number) and value of each part, in order; control characters become `_`.
+pub(super) fn attributes(name: &Name) -> Vec<(String, String)> {
+    let clean = |c: char| if c.is_control() { '_' } else { c };
+    let pair = |attribute: &AttributeTypeAndValue| {
+        (short_name(attribute), text(attribute).chars().map(clean).collect())
+    };
+    name.iter().map(pair).collect()
+}
+
+fn short_name(attribute: &AttributeTypeAndValue) -> String {
     let number = attribute.oid.to_string();
-    let short = SHORT_NAMES.iter().find(|(oid, _)| *oid == number).map(|(_, short)| *short);
-    line.push_str(short.unwrap_or(&number));
+    let short = SHORT_NAMES.iter().find(|(oid, _)| *oid == number);
+    short.map_or(number, |(_, short)| short.to_string())
+}
+
+fn push_attribute(line: &mut String, attribute: &AttributeTypeAndValue) {
+    line.push_str(&short_name(attribute));
     line.push('=');
     for char in text(attribute).chars() {
         match char {

@@ -11,6 +11,7 @@ use rustls::crypto::CryptoProvider;
 use super::*;
 use crate::algorithm::Role;
 use crate::config::{Diagnostic, NamedText, TlsConfig, TlsVersion, TlsVersionMax};
+use crate::time::UnixTime;
 
 /// 2027-01-01, within the validity of most certificates of `testdata`.
 const NOW: UnixTime = UnixTime(1_798_761_600);
@@ -139,8 +140,17 @@ fn both_versions_carry_data_and_export_the_same() {
 
         let seen = pair.server.peer_certificate().unwrap();
         assert_eq!(seen.common_name.as_deref(), Some("client1"));
-        assert_eq!(seen.subject, "C=XX, O=Example, CN=client1");
-        assert_eq!(seen.chain, ["C=XX, O=Example, CN=client1", "C=XX, O=Example, CN=Example CA"]);
+        assert_eq!(subjects(seen), ["C=XX, O=Example, CN=client1", "C=XX, O=Example, CN=Example CA"]);
+        let leaf = seen.leaf().unwrap();
+        let attributes = [("C", "XX"), ("O", "Example"), ("CN", "client1")];
+        assert!(leaf.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).eq(attributes));
+        assert_eq!(
+            (leaf.serial.to_string().as_str(), std::format!("{:x}", leaf.serial)),
+            ("4098", "10:02".into())
+        );
+        // As `openssl x509 -fingerprint` has it.
+        assert_eq!(hex(&leaf.sha1), "257a2515f208529bb45f7cd9f2ab3e5b4f454712");
+        assert_eq!(hex(&leaf.sha256), "d47bb50d26bda1c563d4f900e61bc666f8274bd15198ba1097fc333ba5dd5fe0");
         assert_eq!(pair.client.peer_certificate().unwrap().common_name.as_deref(), Some("server"));
     }
 }
@@ -170,7 +180,7 @@ fn certificates_of_easy_rsa_work_with_their_text() {
     let server = TlsConfig { ca: Some(testdata!("easyrsa-ca.crt")), ..server_config() };
     let pair = Pair::handshake(&client, &server);
     let seen = pair.server.peer_certificate().unwrap();
-    assert_eq!(seen.chain, ["CN=client1", "CN=Easy-RSA CA"]);
+    assert_eq!(subjects(seen), ["CN=client1", "CN=Easy-RSA CA"]);
     // Beyond what 32 bits hold.
     assert!(seen.not_after.0 > u64::from(u32::MAX));
 }
@@ -184,17 +194,17 @@ fn chains_are_built_from_what_either_end_has() {
     let names = ["CN=deep", "CN=Intermediate CA", "C=XX, O=Example, CN=Example CA"];
 
     let sent = Pair::handshake(&deep(Some(testdata!("intermediate.crt"))), &server_config());
-    assert_eq!(sent.server.peer_certificate().unwrap().chain, names);
+    assert_eq!(subjects(sent.server.peer_certificate().unwrap()), names);
 
     let both = joined("both.pem", &[testdata!("ca.crt"), testdata!("intermediate.crt")]);
     let known = TlsConfig { ca: Some(both.clone()), ..server_config() };
     let pair = Pair::handshake(&deep(None), &known);
-    assert_eq!(pair.server.peer_certificate().unwrap().chain, names);
+    assert_eq!(subjects(pair.server.peer_certificate().unwrap()), names);
 
     // Without a chain in `cert`, what `ca` has of it is sent.
     let completed = TlsConfig { ca: Some(both), ..deep(None) };
     let pair = Pair::handshake(&completed, &server_config());
-    assert_eq!(pair.server.peer_certificate().unwrap().chain, names);
+    assert_eq!(subjects(pair.server.peer_certificate().unwrap()), names);
 }
 
 #[test]
@@ -271,13 +281,21 @@ fn authorities_that_are_none_are_warned_about() {
     let intermediate = TlsConfig { ca: Some(testdata!("intermediate.crt")), ..server_config() };
     let deep = config(testdata!("ca.crt"), testdata!("deep.crt"), testdata!("rsa.key"));
     let pair = Pair::handshake(&deep, &intermediate);
-    assert_eq!(pair.server.peer_certificate().unwrap().chain, ["CN=deep", "CN=Intermediate CA"]);
+    assert_eq!(subjects(pair.server.peer_certificate().unwrap()), ["CN=deep", "CN=Intermediate CA"]);
 }
 
 #[test]
 fn a_context_is_shared_between_threads() {
     fn is_shared<T: Send + Sync>() {}
     is_shared::<TlsContext>();
+}
+
+fn subjects(certificate: &PeerCertificate) -> Vec<&str> {
+    certificate.chain.iter().map(|link| link.subject.as_str()).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| std::format!("{byte:02x}")).collect()
 }
 
 fn texts(diagnostics: &[Diagnostic]) -> Vec<String> {

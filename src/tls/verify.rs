@@ -19,26 +19,27 @@ use webpki::{
     RevocationOptionsBuilder, UnknownStatusPolicy, VerifiedPath,
 };
 
-use super::PeerCertificate;
 use super::error::{TlsError, TlsErrorKind};
 use super::identity::PemCertificate;
 use super::refusal::{Suspects, check_anchor_dates};
 use super::revocation;
 use super::rules::Rules;
 use super::x509::X509;
-use crate::config::{CertRole, Diagnostic, TlsConfig};
+use super::{ChainCertificate, PeerCertificate};
+use crate::config::{CertRole, Diagnostic, NamedText, TlsConfig};
 use crate::time::UnixTime;
 
 /// `ca`, `crl-verify` and the rules for a peer's certificate.
+#[derive(Clone)]
 pub(super) struct Policy {
     rules: Rules,
     algorithms: WebPkiSupportedAlgorithms,
     /// All certificates of `ca`.
-    authorities: Vec<PemCertificate>,
+    authorities: Arc<[PemCertificate]>,
     anchors: Vec<TrustAnchor<'static>>,
     /// Those of `authorities` that only help to build a chain.
     intermediates: Vec<CertificateDer<'static>>,
-    crls: Vec<CertRevocationList<'static>>,
+    crls: Arc<[CertRevocationList<'static>]>,
     /// The anchors' names, which a server tells its clients.
     hints: Vec<DistinguishedName>,
 }
@@ -76,9 +77,10 @@ impl Policy {
             anchors.push(anchor.to_owned());
         }
         let hints = anchors.iter().map(|anchor| DistinguishedName::in_sequence(&anchor.subject)).collect();
-        let crls = config.crl.as_ref().map_or(Ok(Vec::new()), revocation::read)?;
+        let crls = config.crl.as_ref().map_or(Ok(Vec::new()), revocation::read)?.into();
         let algorithms = crypto.signature_verification_algorithms;
         let rules = Rules::new(peer, config);
+        let authorities = authorities.into();
         Ok((Self { rules, algorithms, authorities, anchors, intermediates, crls, hints }, warnings))
     }
 
@@ -112,31 +114,37 @@ impl Policy {
         let end_entity = EndEntityCert::try_from(leaf).map_err(|error| suspects.refusal(&error, unix))?;
         let path =
             self.find_path(&end_entity, &helpers, unix).map_err(|error| suspects.refusal(&error, unix))?;
-        let mut subjects = alloc::vec![x509.subject.clone()];
-        for link in path.intermediate_certificates() {
-            let link =
-                X509::parse(&link.der()).map_err(|_| suspects.refusal(&webpki::Error::BadDer, unix))?;
-            suspects.check_may_sign(&link)?;
-            subjects.push(link.subject);
+        let mut chain = alloc::vec![link(&x509, leaf)];
+        for authority in path.intermediate_certificates() {
+            let der = authority.der();
+            let x509 = X509::parse(&der).map_err(|_| suspects.refusal(&webpki::Error::BadDer, unix))?;
+            suspects.check_may_sign(&x509)?;
+            chain.push(link(&x509, &der));
         }
         if let Some(anchor) = self.authority_of(path.anchor(), unix) {
-            check_anchor_dates(anchor, unix)?;
-            subjects.push(anchor.subject.clone());
+            check_anchor_dates(&anchor.x509, unix)?;
+            chain.push(link(&anchor.x509, &anchor.der));
         }
         self.rules.check(&x509)?;
 
-        Ok(PeerCertificate {
-            common_name: x509.common_name,
-            subject: x509.subject,
-            serial: x509.serial,
-            sha256: sha256(leaf),
-            not_after: x509.not_after,
-            chain: subjects,
-        })
+        Ok(PeerCertificate { common_name: x509.common_name, not_after: x509.not_after, chain })
     }
 }
 
 impl Policy {
+    /// The same policy with other revocation lists.
+    pub(super) fn with_crl(&self, crl: Option<&NamedText>) -> Result<Self, Diagnostic> {
+        Ok(Self { crls: crl.map_or(Ok(Vec::new()), revocation::read)?.into(), ..self.clone() })
+    }
+
+    /// Whether a certificate that passed before has been revoked since, or one that vouches for it.
+    pub(super) fn is_revoked(&self, certificate: &PeerCertificate, unix: UnixTime) -> bool {
+        let mut chain = certificate.chain.iter().map(|link| CertificateDer::from(link.der.as_slice()));
+        let Some(leaf) = chain.next() else { return false };
+        let chain: Vec<_> = chain.collect();
+        self.check(&leaf, &chain, unix).is_err_and(|error| error.kind() == TlsErrorKind::Revoked)
+    }
+
     fn find_path<'p>(
         &'p self,
         leaf: &'p EndEntityCert<'p>,
@@ -162,12 +170,12 @@ impl Policy {
 
     /// The certificate that `anchor` was made of. A renewed CA has the same key as the old one, in which case it is
     /// the one that is valid.
-    fn authority_of(&self, anchor: &TrustAnchor<'_>, unix: UnixTime) -> Option<&X509> {
+    fn authority_of(&self, anchor: &TrustAnchor<'_>, unix: UnixTime) -> Option<&PemCertificate> {
         let key = webpki::spki_for_anchor(anchor);
-        let same = || {
-            self.authorities().map(|authority| &authority.x509).filter(|x509| x509.public_key_info == *key)
+        let same = || self.authorities().filter(|authority| authority.x509.public_key_info == *key);
+        let is_valid = |authority: &&PemCertificate| {
+            (authority.x509.not_before..=authority.x509.not_after).contains(&unix)
         };
-        let is_valid = |x509: &&X509| (x509.not_before..=x509.not_after).contains(&unix);
         same().find(is_valid).or_else(|| same().next())
     }
 }
@@ -186,9 +194,19 @@ fn weak_authority(authority: &PemCertificate) -> Option<Diagnostic> {
     Some(Diagnostic::warning(&authority.position, message))
 }
 
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-    digest.as_ref().try_into().unwrap_or_default()
+fn link(x509: &X509, der: &[u8]) -> ChainCertificate {
+    ChainCertificate {
+        subject: x509.subject.clone(),
+        attributes: x509.attributes.clone(),
+        serial: x509.serial.clone(),
+        sha1: digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, der),
+        sha256: digest(&ring::digest::SHA256, der),
+        der: der.to_vec(),
+    }
+}
+
+fn digest<const N: usize>(algorithm: &'static ring::digest::Algorithm, bytes: &[u8]) -> [u8; N] {
+    ring::digest::digest(algorithm, bytes).as_ref().try_into().unwrap_or([0; N])
 }
 
 /// The policy applied in one connection, at one time. Keeps the verdict: rustls carries an error's kind only.
@@ -197,7 +215,7 @@ pub(super) struct Verifier {
     policy: Arc<Policy>,
     unix: UnixTime,
     peer_may_be_anonymous: bool,
-    verdict: OnceBox<Result<PeerCertificate, TlsError>>,
+    verdict: OnceBox<Result<Arc<PeerCertificate>, TlsError>>,
 }
 
 impl Verifier {
@@ -206,7 +224,7 @@ impl Verifier {
     }
 
     /// The peer's certificate, if it was judged to be good. That the peer has its key is known after the handshake.
-    pub(super) fn accepted(&self) -> Option<&PeerCertificate> {
+    pub(super) fn accepted(&self) -> Option<&Arc<PeerCertificate>> {
         self.verdict.get()?.as_ref().ok()
     }
 
@@ -216,7 +234,8 @@ impl Verifier {
     }
 
     fn judge(&self, leaf: &CertificateDer<'_>, chain: &[CertificateDer<'_>]) -> Result<(), rustls::Error> {
-        let verdict = self.verdict.get_or_init(|| Box::new(self.policy.check(leaf, chain, self.unix)));
+        let verdict =
+            self.verdict.get_or_init(|| Box::new(self.policy.check(leaf, chain, self.unix).map(Arc::new)));
         match verdict {
             Ok(_) => Ok(()),
             Err(error) => Err(error.as_certificate_error().into()),

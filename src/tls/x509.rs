@@ -12,6 +12,7 @@ use x509_cert::der::{self, Decode, Encode, Reader, SliceReader};
 use x509_cert::time::Time;
 
 use super::subject;
+use crate::certificate::SerialNumber;
 use crate::time::UnixTime;
 
 /// Extended key usage: TLS web server authentication.
@@ -27,6 +28,8 @@ const NETSCAPE_CERT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.
 #[derive(Clone, Debug)]
 pub(super) struct X509 {
     pub(super) subject: String,
+    /// Short name and value of each part of the subject.
+    pub(super) attributes: Vec<(String, String)>,
     pub(super) issuer: String,
     pub(super) common_name: Option<String>,
     pub(super) serial: SerialNumber,
@@ -81,9 +84,10 @@ impl X509 {
 
         Ok(Self {
             subject: subject::one_line(fields.subject()),
+            attributes: subject::attributes(fields.subject()),
             issuer: subject::one_line(fields.issuer()),
             common_name: subject::common_name(fields.subject()),
-            serial: SerialNumber(fields.serial_number().as_bytes().to_vec()),
+            serial: SerialNumber::new(fields.serial_number().as_bytes()),
             not_before: unix_time(fields.validity().not_before),
             not_after: unix_time(fields.validity().not_after),
             key_usage: bits(KEY_USAGE)?,
@@ -152,38 +156,6 @@ impl PublicKey {
             },
             other => Self::Other(other),
         })
-    }
-}
-
-/// A certificate's serial number: big-endian, as encoded. Prints in decimal, as OpenVPN does.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SerialNumber(Vec<u8>);
-
-impl SerialNumber {
-    /// The bytes as encoded, most significant first; a leading zero only where the encoding needs it.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Display for SerialNumber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Long division by ten, most significant byte first; the digits come out last first.
-        let mut number = self.0.clone();
-        let mut digits = Vec::new();
-        while number.iter().any(|&byte| byte != 0) {
-            let mut remainder = 0;
-            for byte in &mut number {
-                let dividend = remainder << 8 | u16::from(*byte);
-                *byte = (dividend / 10) as u8;
-                remainder = dividend % 10;
-            }
-            digits.push(b'0' + remainder as u8);
-        }
-        if digits.is_empty() {
-            digits.push(b'0');
-        }
-        digits.iter().rev().try_for_each(|&digit| write!(f, "{}", char::from(digit)))
     }
 }
 
@@ -262,17 +234,6 @@ mod tests {
         assert_eq!(Date(x509.not_after).to_string(), "3023-05-04");
         assert_eq!(Date(UnixTime(0)).to_string(), "1970-01-01");
         assert_eq!(Date(UnixTime(u64::MAX)).to_string(), "a day after the year 9999");
-    }
-
-    #[test]
-    fn serial_numbers_print_in_decimal() {
-        let print = |bytes: &[u8]| SerialNumber(bytes.to_vec()).to_string();
-        assert_eq!(print(&[0]), "0");
-        assert_eq!(print(&[0x10, 0x15]), "4117");
-        assert_eq!(
-            print(&[0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
-            "4722366482869645213695"
-        );
     }
 
     #[test]

@@ -52,7 +52,6 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     unbuilt("askpass"),
     unbuilt("client-crresponse"),
     refused("client-nat", "translating addresses is not supported yet").also(Places::PUSH),
-    refused("override-username", NOT_YET).also(Places::CLIENT),
     unbuilt("force-tls-key-material-export"),
     unbuilt("ifconfig-push-constraint"),
     unbuilt("keying-material-exporter"),

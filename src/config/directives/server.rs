@@ -1,7 +1,7 @@
 //! The accepting side: addresses, pushes, how many and who.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use core::time::Duration;
 
 use super::super::directive::{Class, Directive, Places};
@@ -66,6 +66,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     of_a_client("ifconfig-ipv6-push", "ADDRESS/BITS [REMOTE]"),
     of_a_client("iroute", "NETWORK [NETMASK]").repeats(),
     of_a_client("iroute-ipv6", "NETWORK/BITS").repeats(),
+    of_a_client("override-username", "NAME"),
     of_a_client("push-remove", "TEXT").repeats(),
     of_a_client("push-reset", ""),
 ];
@@ -144,15 +145,7 @@ fn mode(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
 }
 
 fn push(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
-    let option = statement.get(1, |word| {
-        if word.contains(',') {
-            Err("an option that is pushed cannot contain a comma".into())
-        } else if word.contains(char::is_control) || word.trim().is_empty() {
-            Err("an option that is pushed is one line of printable text".into())
-        } else {
-            Ok(String::from(word))
-        }
-    })?;
+    let option = statement.get(1, values::pushable)?;
     draft.server.push.push(option);
     Ok(())
 }

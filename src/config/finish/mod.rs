@@ -163,6 +163,7 @@ impl Finishing<'_> {
             extra_certs: self.load("extra-certs", sources.extra_certs),
             key: self.load("key", sources.key),
             crl: self.load("crl-verify", sources.crl),
+            verify_by_host: self.draft.host.scripts.tls_verify.is_some(),
             ..core::mem::take(&mut self.draft.session.tls)
         };
         if tls.version_min > tls.version_max.0 {

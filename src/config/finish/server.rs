@@ -28,6 +28,9 @@ impl Finishing<'_> {
         let verifier = self.draft.host.scripts.auth_user_pass_verify.is_some();
         self.draft.server.verify_user_pass =
             verifier || self.draft.session.tls.verify_client_cert != VerifyClientCert::Require;
+        let host = &self.draft.host;
+        self.draft.server.connect_by_host =
+            host.client_config_dir.is_some() || host.scripts.client_connect.is_some();
         self.tokens();
         self.server_socket();
         self.server_pings();
