@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use adit::config::{HostConfig, Ipv4Network, Listener as ListenerConfig, ServerConfig, Topology};
-use adit::server::{AuthDecision, PeerInfo, Server};
-use adit::{Event, Instant, LinkId, Path, Role as EngineRole, Transport};
+use adit::server::{AuthDecision, ConnectDecision, PeerInfo, Server};
+use adit::{Event, Instant, LinkId, Path, Role as EngineRole, Transport, VerifyDecision};
 
 use crate::device::Tunnel;
 use crate::errors::cause;
@@ -210,6 +210,13 @@ impl Role<Server> for ServerRole {
             Event::AuthRequested { request, .. } => {
                 let reason = "this server has no means to verify passwords".to_owned();
                 let _ = node.engine.reply_auth(now, request, AuthDecision::Refuse { reason });
+            }
+            Event::VerifyRequested { request, .. } => {
+                let _ = node.engine.reply_verify(now, request, VerifyDecision::Refuse);
+            }
+            Event::ClientConnectRequested { request, .. } => {
+                let reason = "this server has no means to read the settings of one client".to_owned();
+                let _ = node.engine.reply_connect(now, request, ConnectDecision::Refuse { reason });
             }
             Event::LinkClosed { link } => node.io.close_link(link),
             _ => {}

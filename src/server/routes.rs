@@ -85,7 +85,7 @@ trait Bits: Copy + Ord {
 impl Bits for u32 {
     #[inline]
     fn prefix(self, len: u8) -> Self {
-        self & Self::MAX.checked_shl(32 - u32::from(len)).unwrap_or(0)
+        self & Self::MAX.checked_shl(32 - Self::from(len)).unwrap_or(0)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The accepting side: addresses, pushes, how many and who.
 
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use core::time::Duration;
 
 use super::super::directive::{Class, Directive, Places};
