@@ -6,7 +6,7 @@ use adit::config::Device;
 
 use crate::io::Io;
 use crate::log::{Level, Log};
-use crate::netconf::{Hop, Interface, Network, Step, Surroundings, interface_steps};
+use crate::netconf::{Change, Interface, Network, Surroundings, interface_steps};
 use crate::tun::Tun;
 
 /// What `dev` names, once it is open.
@@ -48,23 +48,18 @@ impl Tunnel {
         self.apply(interface_steps(&self.name, interface), log);
     }
 
-    /// Runs further steps.
-    pub(crate) fn apply(&mut self, steps: Vec<Step>, log: &Log) {
+    /// Makes further changes.
+    pub(crate) fn apply(&mut self, changes: Vec<Change>, log: &Log) {
         if let Some(network) = &mut self.network {
-            network.apply(steps, log);
+            network.apply(changes, log);
         }
     }
 
     /// How the system routes at present, with a server at `remote`.
-    pub(crate) fn surroundings(&self, remote: Option<IpAddr>) -> Surroundings {
-        let hop = |f: &dyn Fn(&Network) -> Option<Hop>| self.network.as_ref().and_then(f);
-        Surroundings {
-            dev: self.name.clone(),
-            vpn: None,
-            remote,
-            to_remote: remote.and_then(|remote| hop(&|network| network.hop_to(remote))),
-            net: hop(&|network| network.default_hop(false)),
-            net_v6: hop(&|network| network.default_hop(true)),
+    pub(crate) fn surroundings(&mut self, remote: Option<IpAddr>) -> Surroundings {
+        match &mut self.network {
+            Some(network) => network.surroundings(&self.name, remote),
+            None => Surroundings { dev: self.name.clone(), remote, ..Surroundings::default() },
         }
     }
 

@@ -112,7 +112,9 @@ mod tests {
                 &log,
             );
             network.apply(pool_route("tun0", pool, setup).into_iter().collect(), &log);
-            assert_eq!(network.hop_to([10, 8, 0, 77].into()).unwrap().to_string(), "via 10.8.0.2 dev tun0");
+            let hop = network.hop_to([10, 8, 0, 77].into()).unwrap();
+            assert_eq!((hop.via, hop.dev.as_str()), (Some([10, 8, 0, 2].into()), "tun0"));
+            assert_eq!(hop.source, Some([10, 8, 0, 1].into()));
 
             let socket = UdpSocket::bind("10.8.0.1:0").unwrap();
             socket.send_to(b"hello", "10.8.0.77:7").unwrap();

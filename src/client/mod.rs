@@ -3,6 +3,7 @@
 //! Owns one `Session` at a time, what the server pushed, and the order of the remotes. Opens no link: it asks the
 //! host to ([`Event::ConnectRequested`]), and is told of the result.
 
+mod probe;
 mod pull;
 mod remotes;
 mod verify;
@@ -29,6 +30,8 @@ use crate::session::{Login, Session, SessionEvent, Shared, breaks_link, take_pac
 use crate::time::{Deadline, Instant, TimerKind, UnixTime};
 use crate::wire::opcode::parse_first_byte;
 use crate::wire::stream;
+
+pub use probe::{Answer, Probe, ServerAnswer};
 
 use pull::Pull;
 use remotes::Remotes;

@@ -69,7 +69,7 @@ pub enum RouteAddress<A> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RedirectGateway {
-    /// `redirect-private`: only the flags' side effects; the default route stays.
+    /// `redirect-private` and no `redirect-gateway`: only the flags' side effects; the default route stays.
     pub private: bool,
     /// `local`: the server is on a directly connected network and needs no route of its own.
     pub local: bool,
@@ -106,8 +106,11 @@ impl RouteSettings {
             }
             ["route-metric", metric] => parse_metric(metric).map(|metric| self.metric = Some(metric)),
             [name @ ("redirect-gateway" | "redirect-private"), flags @ ..] => {
-                let mut redirect = self.redirect_gateway.unwrap_or_default();
-                redirect.private = *name == "redirect-private";
+                let before = self.redirect_gateway;
+                let mut redirect = before.unwrap_or_default();
+                // Where both stand, the gateway is redirected.
+                redirect.private =
+                    *name == "redirect-private" && before.is_none_or(|redirect| redirect.private);
                 redirect.set(flags).map(|()| self.redirect_gateway = Some(redirect))
             }
             ["block-ipv6"] => {
@@ -250,7 +253,12 @@ mod tests {
         assert!(
             redirect.def1 && redirect.bypass_dhcp && redirect.ipv6 && redirect.not_ipv4 && !redirect.private
         );
-        assert!(parse("redirect-private").unwrap().redirect_gateway.unwrap().private);
+        let mut both = parse("redirect-private").unwrap();
+        assert!(both.redirect_gateway.unwrap().private);
+        for words in [["redirect-gateway", "def1"], ["redirect-private", "local"]] {
+            both.apply(&words).unwrap().unwrap();
+            assert!(!both.redirect_gateway.unwrap().private);
+        }
         assert!(parse("redirect-gateway def2").unwrap_err().contains("'def2' is not one of"));
     }
 }

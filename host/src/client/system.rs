@@ -58,7 +58,8 @@ impl ClientRole {
             Some(IfconfigOther::Subnet(_)) | None => None,
         };
         let routes = all_routes(&self.host.routes, &settings.routes);
-        let (steps, problems) = route_steps(&routes, &Surroundings { vpn, ..around });
+        let (steps, problems) =
+            route_steps(&routes, &Surroundings { vpn, has_ipv6: settings.ifconfig_ipv6.is_some(), ..around });
         tunnel.apply(steps, &self.log);
         for problem in problems {
             self.log.warning(problem);

@@ -1,65 +1,82 @@
 //! What the system must be told: addresses of the TUN device, and routes.
 //!
-//! [`plan`] and [`routes`] say which commands of iproute2 do it and which undo it; [`Network`] runs them, and undoes
-//! what it did when it goes.
+//! [`plan`] and [`routes`] say which changes do it; [`Network`] makes them by [`netlink`], and undoes what it did when
+//! it goes.
 
+mod change;
 mod hop;
-mod ip;
+mod netlink;
 mod plan;
 mod routes;
 
+use std::io;
 use std::net::IpAddr;
 
+pub(crate) use change::Change;
 pub(crate) use hop::Hop;
-pub(crate) use ip::Ip;
-pub(crate) use plan::{Interface, Ipv4Setup, Ipv6Setup, Step, interface_steps, pool_route};
+use netlink::Netlink;
+pub(crate) use plan::{Interface, Ipv4Setup, Ipv6Setup, interface_steps, pool_route};
 pub(crate) use routes::{Surroundings, route_steps};
 
+use crate::errors::cause;
 use crate::log::{Log, Verb};
 
 /// Everything that was done to the system's addresses and routes, in order.
 #[derive(Debug)]
 pub(crate) struct Network {
-    ip: Ip,
-    undo: Vec<String>,
+    netlink: Netlink,
+    done: Vec<Change>,
 }
 
 impl Network {
-    /// Nothing done yet. Fails if the command `ip` is not installed.
+    /// Nothing done yet.
     pub(crate) fn new() -> Result<Self, String> {
-        Ok(Self { ip: Ip::find()?, undo: Vec::new() })
+        Ok(Self { netlink: Netlink::new()?, done: Vec::new() })
     }
 
-    /// Runs the steps. One that fails is logged and left out: most often the route was there before.
-    pub(crate) fn apply(&mut self, steps: Vec<Step>, log: &Log) {
-        for step in steps {
-            log.line(Verb::Details, format_args!("{} {}", self.ip.program(), step.command));
-            match self.ip.run(&step.command) {
-                Ok(()) => self.undo.extend(step.undo),
-                Err(error) => log.error(error),
+    /// Makes the changes. One that fails is logged and left out; a route that was there before stays its owner's.
+    pub(crate) fn apply(&mut self, changes: Vec<Change>, log: &Log) {
+        let results = self.netlink.apply(&changes);
+        for (change, result) in changes.into_iter().zip(results) {
+            log.line(Verb::Details, change.log_line());
+            match result {
+                Ok(()) => self.done.push(change),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    log.line(Verb::Details, "NOTE: Linux route add command failed because route exists");
+                }
+                Err(error) => log.error(format_args!("'{change}' failed: {}", cause(&error))),
             }
         }
     }
 
     /// The next hop to `destination` at present.
-    pub(crate) fn hop_to(&self, destination: IpAddr) -> Option<Hop> {
-        let family = if destination.is_ipv4() { "-4" } else { "-6" };
-        Hop::parse(&self.ip.output(&format!("{family} route get {destination}")).ok()?)
+    pub(crate) fn hop_to(&mut self, destination: IpAddr) -> Option<Hop> {
+        self.netlink.hop_to(destination)
     }
 
-    /// The default route of IPv4 or IPv6 (`v6`) at present.
-    pub(crate) fn default_hop(&self, v6: bool) -> Option<Hop> {
-        let family = if v6 { "-6" } else { "-4" };
-        Hop::parse(&self.ip.output(&format!("{family} route show default")).ok()?)
+    /// How the system routes at present, with a server at `remote` and our device `dev`.
+    pub(crate) fn surroundings(&mut self, dev: &str, remote: Option<IpAddr>) -> Surroundings {
+        Surroundings {
+            dev: dev.to_owned(),
+            remote,
+            to_remote: remote.and_then(|remote| self.hop_to(remote)),
+            net: self.netlink.default_route(false),
+            net_v6: self.netlink.default_route(true),
+            addresses: self.netlink.addresses(),
+            ..Surroundings::default()
+        }
     }
 
-    /// Undoes everything, the last step first. What belongs to the device would go with it in any case; a route past
-    /// it stays if we are not root any more.
+    /// Undoes everything, the last change first. What is gone already, as with its device, is as good as undone.
     pub(crate) fn undo(&mut self, log: &Log) {
+        let changes: Vec<Change> = self.done.drain(..).rev().filter_map(|change| change.inverse()).collect();
+        let results = self.netlink.apply(&changes);
         let mut failures = Vec::new();
-        for command in self.undo.drain(..).rev() {
-            log.line(Verb::Details, format_args!("{} {command}", self.ip.program()));
-            failures.extend(self.ip.run(&command).err());
+        for (change, result) in changes.iter().zip(results) {
+            log.line(Verb::Details, change.log_line());
+            if let Err(error) = result.or_else(|error| if is_gone(&error) { Ok(()) } else { Err(error) }) {
+                failures.push(format!("'{change}' failed: {}", cause(&error)));
+            }
         }
         match &failures[..] {
             [] => {}
@@ -67,4 +84,13 @@ impl Network {
             [first, rest @ ..] => log.warning(format_args!("{first} (and {} more)", rest.len())),
         }
     }
+}
+
+/// No such route, address or device.
+fn is_gone(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::SRCH, Errno::ADDRNOTAVAIL, Errno::NODEV]
+        .iter()
+        .any(|gone| error.raw_os_error() == Some(gone.raw_os_error()))
+        || error.kind() == io::ErrorKind::AlreadyExists
 }

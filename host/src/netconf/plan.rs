@@ -1,39 +1,10 @@
-//! The TUN device's addresses, as commands.
+//! The TUN device's addresses, as changes.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use adit::config::Ipv4Network;
 
-/// A command for `ip`, and the one that takes it back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Step {
-    pub(crate) command: String,
-    pub(crate) undo: Option<String>,
-}
-
-impl Step {
-    /// A step that needs no undoing.
-    pub(crate) fn once(command: String) -> Self {
-        Self { command, undo: None }
-    }
-
-    /// `ip route add ROUTE`, and `ip route del ROUTE`; IPv6 if `v6`.
-    pub(crate) fn route(v6: bool, route: &str) -> Self {
-        let family = if v6 { "-6 " } else { "" };
-        Self {
-            command: format!("{family}route add {route}"),
-            undo: Some(format!("{family}route del {route}")),
-        }
-    }
-
-    fn address(v6: bool, dev: &str, address: &str, more: &str) -> Self {
-        let family = if v6 { "-6 " } else { "" };
-        Self {
-            command: format!("{family}addr add dev {dev} {address}{more}"),
-            undo: Some(format!("{family}addr del dev {dev} {address}")),
-        }
-    }
-}
+use super::change::{Address, Change, Route};
 
 /// How the TUN device is to be set up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,31 +32,28 @@ pub(crate) struct Ipv6Setup {
 }
 
 /// Brings `dev` up with its addresses.
-pub(crate) fn interface_steps(dev: &str, interface: &Interface) -> Vec<Step> {
-    let mut steps = vec![Step::once(format!("link set dev {dev} up mtu {}", interface.mtu))];
-    steps.extend(interface.ipv4.map(|setup| match setup {
-        Ipv4Setup::Subnet { address, prefix } => {
-            Step::address(false, dev, &format!("{address}/{prefix}"), " broadcast +")
-        }
-        Ipv4Setup::PointToPoint { local, peer } => {
-            Step::address(false, dev, &format!("local {local} peer {peer}"), "")
-        }
-    }));
-    steps.extend(
-        interface.ipv6.map(|Ipv6Setup { address, prefix }| {
-            Step::address(true, dev, &format!("{address}/{prefix}"), "")
-        }),
-    );
-    steps
+pub(crate) fn interface_steps(dev: &str, interface: &Interface) -> Vec<Change> {
+    let address = |address: IpAddr, prefix, peer| {
+        Change::AddAddress(Address { dev: dev.to_owned(), address, prefix, peer })
+    };
+    let ipv4 = interface.ipv4.map(|setup| match setup {
+        Ipv4Setup::Subnet { address: own, prefix } => address(own.into(), prefix, None),
+        Ipv4Setup::PointToPoint { local, peer } => address(local.into(), 32, Some(peer)),
+    });
+    let ipv6 = interface.ipv6.map(|setup| address(setup.address.into(), setup.prefix, None));
+    let up = Change::Up { dev: dev.to_owned(), mtu: interface.mtu };
+    [up].into_iter().chain(ipv4).chain(ipv6).collect()
 }
 
 /// The route of a server to its whole pool, where the device's address does not bring it along (net30, p2p).
-pub(crate) fn pool_route(dev: &str, pool: Ipv4Network, setup: Ipv4Setup) -> Option<Step> {
+pub(crate) fn pool_route(dev: &str, pool: Ipv4Network, setup: Ipv4Setup) -> Option<Change> {
     match setup {
         Ipv4Setup::Subnet { .. } => None,
-        Ipv4Setup::PointToPoint { peer, .. } => {
-            Some(Step::route(false, &format!("{}/{} via {peer} dev {dev}", pool.address, pool.prefix)))
-        }
+        Ipv4Setup::PointToPoint { peer, .. } => Some(Change::AddRoute(Route {
+            via: Some(peer.into()),
+            dev: Some(dev.to_owned()),
+            ..Route::to(pool.address, pool.prefix)
+        })),
     }
 }
 
@@ -93,8 +61,8 @@ pub(crate) fn pool_route(dev: &str, pool: Ipv4Network, setup: Ipv4Setup) -> Opti
 mod tests {
     use super::*;
 
-    fn commands(steps: &[Step]) -> Vec<&str> {
-        steps.iter().map(|step| step.command.as_str()).collect()
+    fn texts(steps: &[Change]) -> Vec<String> {
+        steps.iter().map(Change::to_string).collect()
     }
 
     #[test]
@@ -106,14 +74,15 @@ mod tests {
         };
         let steps = interface_steps("tun0", &interface);
         assert_eq!(
-            commands(&steps),
+            texts(&steps),
             [
                 "link set dev tun0 up mtu 1500",
-                "addr add dev tun0 10.8.0.1/24 broadcast +",
-                "-6 addr add dev tun0 fd00::1/64",
+                "address add 10.8.0.1/24 dev tun0",
+                "address add fd00::1/64 dev tun0",
             ]
         );
-        assert_eq!(steps[1].undo.as_deref(), Some("addr del dev tun0 10.8.0.1/24"));
+        let undo = steps[1].inverse().map(|change| change.to_string());
+        assert_eq!(undo.as_deref(), Some("address del 10.8.0.1/24 dev tun0"));
     }
 
     #[test]
@@ -121,12 +90,12 @@ mod tests {
         let setup = Ipv4Setup::PointToPoint { local: [10, 8, 0, 1].into(), peer: [10, 8, 0, 2].into() };
         let interface = Interface { mtu: 1400, ipv4: Some(setup), ipv6: None };
         assert_eq!(
-            commands(&interface_steps("tun7", &interface)),
-            ["link set dev tun7 up mtu 1400", "addr add dev tun7 local 10.8.0.1 peer 10.8.0.2"]
+            texts(&interface_steps("tun7", &interface)),
+            ["link set dev tun7 up mtu 1400", "address add 10.8.0.1/32 peer 10.8.0.2 dev tun7"]
         );
         let pool = Ipv4Network { address: [10, 8, 0, 0].into(), prefix: 24 };
         let step = pool_route("tun7", pool, setup).unwrap();
-        assert_eq!(step.command, "route add 10.8.0.0/24 via 10.8.0.2 dev tun7");
+        assert_eq!(step.to_string(), "route add 10.8.0.0/24 via 10.8.0.2 dev tun7");
         let subnet = Ipv4Setup::Subnet { address: [10, 8, 0, 1].into(), prefix: 24 };
         assert_eq!(pool_route("tun7", pool, subnet), None);
     }

@@ -1,11 +1,12 @@
-//! Routes through the tunnel and around it, as commands.
+//! Routes through the tunnel and around it, as changes.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use adit::config::{Ipv4Route, Ipv6Route, RedirectGateway, RouteAddress, RouteSettings};
+use adit::config::{Ipv4Route, Ipv6Route, RouteAddress, RouteSettings};
 
+use super::change::{Change, Route, covers};
 use super::hop::Hop;
-use super::plan::Step;
+use super::netlink::LocalAddress;
 
 /// What the system looks like before there are routes through the tunnel.
 #[derive(Clone, Debug, Default)]
@@ -14,126 +15,190 @@ pub(crate) struct Surroundings {
     pub(crate) dev: String,
     /// The other end of the tunnel (`vpn_gateway`), where it has an address.
     pub(crate) vpn: Option<Ipv4Addr>,
+    /// Whether the tunnel has an IPv6 address.
+    pub(crate) has_ipv6: bool,
     /// The server's outer address (`remote_host`).
     pub(crate) remote: Option<IpAddr>,
     /// The way to it.
     pub(crate) to_remote: Option<Hop>,
     /// The default routes (`net_gateway`).
-    pub(crate) net: Option<Hop>,
-    pub(crate) net_v6: Option<Hop>,
+    pub(crate) net: Option<Route>,
+    pub(crate) net_v6: Option<Route>,
+    /// The addresses of all devices.
+    pub(crate) addresses: Vec<LocalAddress>,
 }
 
-/// The commands that put `routes` into force, and sentences about what cannot be.
-pub(crate) fn route_steps(routes: &RouteSettings, around: &Surroundings) -> (Vec<Step>, Vec<String>) {
-    let mut plan = Plan { around, routes, steps: Vec::new(), problems: Vec::new() };
-    if let Some(redirect) = &routes.redirect_gateway {
-        plan.redirect(redirect);
-    }
+/// The changes that put `routes` into force, and sentences about what cannot be, or may surprise.
+pub(crate) fn route_steps(routes: &RouteSettings, around: &Surroundings) -> (Vec<Change>, Vec<String>) {
+    let mut plan =
+        Plan { around, routes, around_tunnel: Vec::new(), through: Vec::new(), problems: Vec::new() };
+    let blocked = plan.redirect();
     for route in &routes.ipv4 {
         plan.ipv4(route);
     }
     for route in &routes.ipv6 {
         plan.ipv6(route);
     }
-    (plan.steps, plan.problems)
+    plan.redirect_ipv6();
+    plan.keep_server_reachable();
+    for route in &plan.through {
+        plan.problems.extend(clash(route, around));
+    }
+    let Plan { around_tunnel, through, problems, .. } = plan;
+    let through = through.into_iter().chain(blocked).map(Change::AddRoute);
+    (around_tunnel.into_iter().chain(through).collect(), problems)
 }
 
 struct Plan<'a> {
     around: &'a Surroundings,
     routes: &'a RouteSettings,
-    steps: Vec<Step>,
+    /// What keeps some destinations out of the tunnel: done first.
+    around_tunnel: Vec<Change>,
+    through: Vec<Route>,
     problems: Vec<String>,
 }
 
 impl Plan<'_> {
-    fn add(&mut self, v6: bool, destination: &str, hop: &str, metric: Option<u32>) {
-        let metric = metric.or(self.routes.metric).filter(|&metric| metric > 0);
-        let metric = metric.map_or_else(String::new, |metric| format!(" metric {metric}"));
-        self.steps.push(Step::route(v6, &format!("{destination} {hop}{metric}")));
-    }
-
     fn ipv4(&mut self, route: &Ipv4Route) {
+        let net = self.around.net.as_ref().and_then(|route| route.via);
         let destination = match route.destination {
             RouteAddress::Ip(address) => Ok(IpAddr::V4(address)),
             RouteAddress::VpnGateway => self.vpn().map(IpAddr::V4).ok_or("vpn_gateway"),
-            RouteAddress::NetGateway => self.around.net.as_ref().and_then(|hop| hop.via).ok_or("net_gateway"),
+            RouteAddress::NetGateway => net.ok_or("net_gateway"),
             RouteAddress::RemoteHost => self.around.remote.filter(IpAddr::is_ipv4).ok_or("remote_host"),
         };
-        let gateway = match route.gateway {
-            RouteAddress::Ip(address) => self.reach(address),
-            RouteAddress::VpnGateway => Ok(self.through_tunnel()),
-            RouteAddress::NetGateway => self.around.net.as_ref().map(Hop::to_string).ok_or("net_gateway"),
-            RouteAddress::RemoteHost => Err("remote_host"),
+        let destination = match destination {
+            Ok(destination) => destination,
+            Err(name) => return self.unknown("route", name),
         };
-        match (destination, gateway) {
-            (Ok(destination), Ok(hop)) => {
-                self.add(false, &format!("{destination}/{}", route.prefix), &hop, route.metric);
+        let metric = route.metric.or(self.routes.metric).filter(|&metric| metric > 0);
+        let to = Route { metric, ..Route::to(destination, route.prefix) };
+        match route.gateway {
+            RouteAddress::Ip(gateway) => self.through.push(Route { via: Some(gateway.into()), ..to }),
+            RouteAddress::VpnGateway => {
+                let route = self.through_tunnel(to);
+                self.through.push(route);
             }
-            (Err(unknown), _) | (_, Err(unknown)) => self.unknown("route", unknown),
+            RouteAddress::NetGateway => match &self.around.net {
+                Some(net) => {
+                    let route = Route { via: net.via, dev: net.dev.clone(), ..to };
+                    self.around_tunnel.push(Change::AddRoute(route));
+                }
+                None => self.unknown("route", "net_gateway"),
+            },
+            RouteAddress::RemoteHost => match self.around.remote.filter(IpAddr::is_ipv4) {
+                Some(remote) => self.through.push(Route { via: Some(remote), ..to }),
+                None => self.unknown("route", "remote_host"),
+            },
         }
     }
 
     fn ipv6(&mut self, route: &Ipv6Route) {
-        let destination = format!("{}/{}", route.network.address, route.network.prefix);
+        let metric = route.metric.or(self.routes.metric).filter(|&metric| metric > 0);
+        let to = Route { metric, ..Route::to(route.network.address, route.network.prefix) };
         match (route.gateway, &self.around.net_v6) {
-            (RouteAddress::NetGateway, Some(hop)) => {
-                self.add(true, &destination, &hop.to_string(), route.metric)
+            (RouteAddress::NetGateway, Some(net)) => {
+                let route = Route { via: net.via, dev: net.dev.clone(), ..to };
+                self.around_tunnel.push(Change::AddRoute(route));
             }
             (RouteAddress::NetGateway, None) => self.unknown("route-ipv6", "net_gateway"),
             (RouteAddress::RemoteHost, _) => self.unknown("route-ipv6", "remote_host"),
             // A TUN device has no neighbours to ask for: every gateway behind it is the device.
             (RouteAddress::VpnGateway | RouteAddress::Ip(_), _) => {
-                self.add(true, &destination, &format!("dev {}", self.around.dev), route.metric);
+                self.through.push(Route { dev: Some(self.around.dev.clone()), ..to });
             }
         }
     }
 
-    fn redirect(&mut self, redirect: &RedirectGateway) {
-        self.keep_server_reachable(redirect);
+    /// `redirect-gateway` and `redirect-private` for IPv4. Answers what `block-local` adds at the end.
+    fn redirect(&mut self) -> Vec<Route> {
+        let Some(redirect) = self.routes.redirect_gateway.filter(|redirect| !redirect.not_ipv4) else {
+            return Vec::new();
+        };
+        let around = self.around;
+        let remote = around.remote.filter(IpAddr::is_ipv4);
+        // How the server is reached, or, if that is by IPv6, everybody else.
+        let net = around
+            .net
+            .as_ref()
+            .and_then(|route| Some(Hop { via: route.via, dev: route.dev.clone()?, source: None }));
+        let hop = if remote.is_some() { around.to_remote.clone() } else { net };
+        if let (Some(remote), None, false) = (remote, &hop, redirect.local) {
+            self.problems.push(format!(
+                "redirect-gateway: the default route stays as it is, since there is no route to the server \
+                 {remote} outside the tunnel"
+            ));
+            return Vec::new();
+        }
+        let network = hop.as_ref().and_then(|hop| gateway_network(hop, &around.addresses));
+        if let (Some(remote), Some(hop), false) = (remote, &hop, redirect.local) {
+            self.around_tunnel.push(Change::AddRoute(hop.route_to(remote)));
+        }
+        let mut blocked = Vec::new();
+        if let (true, Some(hop), Some((gateway, network, prefix))) = (redirect.block_local, &hop, network)
+            && prefix < 32
+            && self.vpn().is_some()
+        {
+            self.around_tunnel.push(Change::AddRoute(hop.route_to(gateway.into())));
+            // Two halves are more specific than the network itself, which stays.
+            let upper = Ipv4Addr::from_bits(network.to_bits() | 1 << (31 - prefix));
+            for half in [upper, network] {
+                blocked.push(self.through_tunnel(Route::to(half, prefix + 1)));
+            }
+        }
         if redirect.private {
+            return blocked;
+        }
+        let halves = [(Ipv4Addr::UNSPECIFIED, 1), (Ipv4Addr::new(128, 0, 0, 0), 1)];
+        if redirect.def1 {
+            for (half, prefix) in halves {
+                let route = self.through_tunnel(Route::to(half, prefix));
+                self.through.push(route);
+            }
+        } else {
+            // One with a metric is worse than ours without. Only where there is none it must give way.
+            if let Some(net) = around.net.as_ref().filter(|net| net.metric.unwrap_or(0) == 0) {
+                self.around_tunnel.push(Change::DelRoute(net.clone()));
+            }
+            let route = self.through_tunnel(Route::to(Ipv4Addr::UNSPECIFIED, 0));
+            self.through.push(route);
+        }
+        blocked
+    }
+
+    /// More specific than any default route, so that none has to go; fc00::/7 takes in what is used locally.
+    fn redirect_ipv6(&mut self) {
+        if !self.routes.redirect_gateway.is_some_and(|redirect| redirect.ipv6) || !self.around.has_ipv6 {
             return;
         }
-        if !redirect.not_ipv4 {
-            let tunnel = self.through_tunnel();
-            if redirect.def1 {
-                self.add(false, "0.0.0.0/1", &tunnel, None);
-                self.add(false, "128.0.0.0/1", &tunnel, None);
-            } else {
-                if let Some(hop) = &self.around.net {
-                    let command = format!("route del default {hop}");
-                    let undo = Some(format!("route add default {hop}"));
-                    self.steps.push(Step { command, undo });
-                }
-                self.add(false, "default", &tunnel, None);
-            }
-        }
-        if redirect.ipv6 {
-            // More specific than any default route, so that none has to go; fc00::/7 takes in what is used locally.
-            let tunnel = format!("dev {}", self.around.dev);
-            for destination in ["::/3", "2000::/4", "3000::/4", "fc00::/7"] {
-                self.add(true, destination, &tunnel, None);
-            }
+        let metric = self.routes.metric.filter(|&metric| metric > 0);
+        for (first, prefix) in [(0, 3), (0x2000, 4), (0x3000, 4), (0xFC00, 7)] {
+            let to = Route::to([first, 0, 0, 0, 0, 0, 0, 0_u16], prefix);
+            self.through.push(Route { dev: Some(self.around.dev.clone()), metric, ..to });
         }
     }
 
-    /// The tunnel's own packets must not go into the tunnel. A server on our own network is reached without a router,
-    /// by a route that is more specific already.
-    fn keep_server_reachable(&mut self, redirect: &RedirectGateway) {
-        if redirect.local {
+    /// The tunnel's own packets must not go into the tunnel, whichever route would take them there.
+    fn keep_server_reachable(&mut self) {
+        let Some(remote) = self.around.remote else { return };
+        // The default route by IPv4 is `redirect`'s, which knows `local`.
+        let takes = |route: &Route| route.contains(remote) && (remote.is_ipv6() || route.prefix > 1);
+        if !self.through.iter().any(takes) {
             return;
         }
-        match (self.around.remote, &self.around.to_remote) {
-            (Some(remote), Some(hop)) if hop.via.is_some() => {
-                let bits = if remote.is_ipv4() { 32 } else { 128 };
-                self.steps.push(Step::route(remote.is_ipv6(), &format!("{remote}/{bits} {hop}")));
+        match &self.around.to_remote {
+            Some(hop) => {
+                let metric = remote.is_ipv6().then_some(1);
+                let route = Route { metric, ..hop.route_to(remote) };
+                let change = Change::AddRoute(route);
+                if !self.around_tunnel.contains(&change) {
+                    self.around_tunnel.insert(0, change);
+                }
             }
-            (Some(_), Some(_)) => {}
-            (remote, _) => {
-                let server = remote.map_or_else(|| "the server".to_owned(), |remote| remote.to_string());
-                self.problems.push(format!(
-                    "redirect-gateway: there is no route to {server} outside the tunnel, so that the tunnel may cut itself off"
-                ));
-            }
+            None => self.problems.push(format!(
+                "a route through the tunnel leads to the server {remote} itself, and there is no route to it \
+                 outside the tunnel, so that the tunnel may cut itself off"
+            )),
         }
     }
 
@@ -141,14 +206,12 @@ impl Plan<'_> {
         self.routes.gateway.or(self.around.vpn)
     }
 
-    fn through_tunnel(&self) -> String {
-        let dev = &self.around.dev;
-        self.vpn().map_or_else(|| format!("dev {dev}"), |gateway| format!("via {gateway} dev {dev}"))
-    }
-
-    /// By a router with an address: through the tunnel if it is the tunnel's end, else wherever the kernel finds it.
-    fn reach(&self, gateway: Ipv4Addr) -> Result<String, &'static str> {
-        Ok(if self.vpn() == Some(gateway) { self.through_tunnel() } else { format!("via {gateway}") })
+    /// By way of the tunnel's other end, or simply the device if that has no address.
+    fn through_tunnel(&self, to: Route) -> Route {
+        match self.vpn() {
+            Some(gateway) => Route { via: Some(gateway.into()), ..to },
+            None => Route { dev: Some(self.around.dev.clone()), ..to },
+        }
     }
 
     fn unknown(&mut self, option: &str, name: &str) {
@@ -156,116 +219,36 @@ impl Plan<'_> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn around() -> Surroundings {
-        let hop = |text| Hop::parse(text);
-        Surroundings {
-            dev: "tun0".into(),
-            vpn: Some([10, 8, 0, 5].into()),
-            remote: Some([203, 0, 113, 5].into()),
-            to_remote: hop("203.0.113.5 via 192.0.2.1 dev eth0 src 192.0.2.7"),
-            net: hop("default via 192.0.2.1 dev eth0"),
-            net_v6: None,
-        }
-    }
-
-    fn ipv4(destination: RouteAddress<Ipv4Addr>, prefix: u8, gateway: RouteAddress<Ipv4Addr>) -> Ipv4Route {
-        Ipv4Route { destination, prefix, gateway, metric: None }
-    }
-
-    fn plan(routes: &RouteSettings, around: &Surroundings) -> (Vec<String>, Vec<String>) {
-        let (steps, problems) = route_steps(routes, around);
-        (steps.into_iter().map(|step| step.command).collect(), problems)
-    }
-
-    #[test]
-    fn routes_by_every_kind_of_gateway() {
-        let network = RouteAddress::Ip([10, 0, 0, 0].into());
-        let mut routes = RouteSettings::default();
-        routes.ipv4 = vec![
-            ipv4(network, 16, RouteAddress::VpnGateway),
-            Ipv4Route { metric: Some(7), ..ipv4(network, 8, RouteAddress::NetGateway) },
-            ipv4(RouteAddress::RemoteHost, 32, RouteAddress::NetGateway),
-            ipv4(network, 24, RouteAddress::Ip([10, 8, 0, 5].into())),
-            ipv4(network, 25, RouteAddress::Ip([192, 0, 2, 99].into())),
-        ];
-        let (commands, problems) = plan(&routes, &around());
-        assert_eq!(
-            commands,
-            [
-                "route add 10.0.0.0/16 via 10.8.0.5 dev tun0",
-                "route add 10.0.0.0/8 via 192.0.2.1 dev eth0 metric 7",
-                "route add 203.0.113.5/32 via 192.0.2.1 dev eth0",
-                "route add 10.0.0.0/24 via 10.8.0.5 dev tun0",
-                "route add 10.0.0.0/25 via 192.0.2.99",
-            ]
-        );
-        assert!(problems.is_empty());
-        routes.gateway = Some([10, 8, 0, 1].into());
-        routes.metric = Some(50);
-        assert_eq!(plan(&routes, &around()).0[0], "route add 10.0.0.0/16 via 10.8.0.1 dev tun0 metric 50");
-    }
-
-    #[test]
-    fn the_default_route_in_two_halves() {
-        let mut redirect = RedirectGateway::default();
-        redirect.def1 = true;
-        redirect.ipv6 = true;
-        let mut routes = RouteSettings::default();
-        routes.redirect_gateway = Some(redirect);
-        let (steps, _) = route_steps(&routes, &around());
-        let commands: Vec<&str> = steps.iter().map(|step| step.command.as_str()).collect();
-        assert_eq!(
-            commands,
-            [
-                "route add 203.0.113.5/32 via 192.0.2.1 dev eth0",
-                "route add 0.0.0.0/1 via 10.8.0.5 dev tun0",
-                "route add 128.0.0.0/1 via 10.8.0.5 dev tun0",
-                "-6 route add ::/3 dev tun0",
-                "-6 route add 2000::/4 dev tun0",
-                "-6 route add 3000::/4 dev tun0",
-                "-6 route add fc00::/7 dev tun0",
-            ]
-        );
-        assert_eq!(steps[0].undo.as_deref(), Some("route del 203.0.113.5/32 via 192.0.2.1 dev eth0"));
-    }
-
-    #[test]
-    fn the_default_route_replaced_and_restored() {
-        let mut redirect = RedirectGateway::default();
-        redirect.local = true;
-        let mut routes = RouteSettings::default();
-        routes.redirect_gateway = Some(redirect);
-        let (steps, _) = route_steps(&routes, &around());
-        assert_eq!(steps[0].command, "route del default via 192.0.2.1 dev eth0");
-        assert_eq!(steps[0].undo.as_deref(), Some("route add default via 192.0.2.1 dev eth0"));
-        assert_eq!(steps[1].command, "route add default via 10.8.0.5 dev tun0");
-        assert_eq!(steps.len(), 2);
-    }
-
-    #[test]
-    fn a_server_next_door_needs_no_route_and_an_unreachable_one_is_told() {
-        let mut redirect = RedirectGateway::default();
-        redirect.private = true;
-        let mut routes = RouteSettings::default();
-        routes.redirect_gateway = Some(redirect);
-        let next_door = Surroundings { to_remote: Hop::parse("203.0.113.5 dev eth0"), ..around() };
-        assert_eq!(plan(&routes, &next_door), (vec![], vec![]));
-        let nowhere = Surroundings { to_remote: None, ..around() };
-        let (commands, problems) = plan(&routes, &nowhere);
-        assert!(commands.is_empty());
-        assert!(problems[0].contains("no route to 203.0.113.5"));
-    }
-
-    #[test]
-    fn an_unknown_gateway_leaves_the_route_out() {
-        let mut routes = RouteSettings::default();
-        routes.ipv4 = vec![ipv4(RouteAddress::Ip([10, 0, 0, 0].into()), 8, RouteAddress::NetGateway)];
-        let (commands, problems) = plan(&routes, &Surroundings { net: None, ..around() });
-        assert!(commands.is_empty());
-        assert_eq!(problems, ["route: net_gateway is not known here, so that the route is left out"]);
-    }
+/// The router of a hop, and the network that it is in: the first one of ours that holds it.
+fn gateway_network(hop: &Hop, addresses: &[LocalAddress]) -> Option<(Ipv4Addr, Ipv4Addr, u8)> {
+    let Some(IpAddr::V4(gateway)) = hop.via else { return None };
+    let own = addresses.iter().find(|own| covers(own.address, own.prefix, gateway.into()))?;
+    let mask = u32::MAX.checked_shl(32 - u32::from(own.prefix)).unwrap_or(0);
+    Some((gateway, Ipv4Addr::from_bits(gateway.to_bits() & mask), own.prefix))
 }
+
+/// What a user must know if a route through the tunnel takes over addresses of a network that the machine is in
+/// itself. A whole default route does not count: the local network is more specific.
+fn clash(route: &Route, around: &Surroundings) -> Option<String> {
+    let local = around.addresses.iter().find(|own| {
+        own.dev != around.dev
+            && own.dev != "lo"
+            && route.prefix > 7
+            && own.prefix < if own.address.is_ipv4() { 31 } else { 127 }
+            && (route.contains(own.address) || covers(own.address, own.prefix, route.destination))
+    })?;
+    let LocalAddress { dev, address, prefix } = local;
+    let effect = if route.prefix > *prefix {
+        "these addresses of it are out of reach while the tunnel is up"
+    } else {
+        "what is there stays local and is out of reach through the tunnel"
+    };
+    let Route { destination, prefix: bits, .. } = route;
+    Some(format!(
+        "the route to {destination}/{bits} through the tunnel clashes with the local network {address}/{prefix} \
+         on {dev}: {effect}"
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,15 +4,14 @@ use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use adit::UnixTime;
 use adit::config::NamedText;
 use adit::crypto::{KeyBlock, Metadata, ServerKey, emit_client_key, emit_static_key};
 use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
 use super::usage;
+use crate::clock::Clock;
 use crate::errors::cause;
 use crate::fill_random;
 
@@ -131,7 +130,7 @@ impl Request {
                         .map_err(|diagnostic| Failure::File(diagnostic.to_string()))?;
                 let metadata = match metadata {
                     Some(bytes) => Metadata::User(bytes.clone()),
-                    None => Metadata::Timestamp(unix_time()),
+                    None => Metadata::Timestamp(Clock::new().unix()),
                 };
                 emit_client_key(&server, &random_block(), &metadata)
                     .map_err(|error| Failure::Usage(error.to_string()))
@@ -163,10 +162,6 @@ fn random_block() -> KeyBlock {
         Ok(block) => block,
         Err(never) => match never {},
     }
-}
-
-fn unix_time() -> UnixTime {
-    UnixTime(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
 }
 
 fn decode(base64: &str) -> Result<Vec<u8>, String> {

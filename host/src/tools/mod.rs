@@ -1,7 +1,8 @@
-//! What the command does besides being one end of a tunnel: it makes keys. Each of them
-//! prints what it has to say and ends; none touches the engine's loop.
+//! What the command does besides being one end of a tunnel: it makes keys, and asks
+//! whether a server answers. Each tool prints what it has to say and ends; none touches the engine's loop.
 
 mod genkey;
+mod probe;
 
 use std::process::ExitCode;
 
@@ -10,6 +11,9 @@ pub(crate) fn run(args: &[String]) -> Option<ExitCode> {
     let asks = |option: &str| args.iter().any(|arg| arg == option);
     if asks("--genkey") {
         return Some(genkey::run(args));
+    }
+    if asks("--probe") {
+        return Some(probe::run(args));
     }
     None
 }

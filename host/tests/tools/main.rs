@@ -8,6 +8,7 @@
 mod lab;
 
 mod genkey;
+mod probe;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,0 +1,189 @@
+//! Routes of a client: the same as stock OpenVPN's for the same options, gone afterwards, quick if they are many.
+
+#![allow(unreachable_pub, reason = "the lab is compiled into several test programs")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod lab;
+
+use core::fmt::Write as _;
+
+use lab::network::{Namespace, Network, SERVER_IPV4};
+use lab::pki::{Keys, Pki};
+use lab::process::Process;
+use lab::program::Program::{self, Adit, Stock};
+use lab::{Folder, PATIENCE, run_cases, traffic, wait_until};
+use rustix::process::Signal;
+
+const UP: &str = "Initialization Sequence Completed";
+/// The server's addresses behind a router, which is the server's namespace too.
+const FAR_IPV4: &str = "198.51.100.1";
+const FAR_IPV6: &str = "2001:db8:ffff::1";
+
+/// A client's namespace with default routes, and a server that is not on its own network.
+struct Place {
+    network: Network,
+    folder: Folder,
+}
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let network = Network::new();
+        for address in [format!("{FAR_IPV4}/32"), format!("{FAR_IPV6}/128")] {
+            network.server.run("ip", &["address", "add", &address, "dev", "lo"]);
+        }
+        network.client.run("ip", &["route", "add", "default", "via", SERVER_IPV4]);
+        network.client.run("ip", &["-6", "route", "add", "default", "via", "2001:db8::1"]);
+        Self { network, folder: Folder::new(name) }
+    }
+
+    fn serve(&self, program: Program, more: &str) -> Process {
+        // So that answers come from the address that was asked.
+        let multihome = if program == Stock { "multihome\n" } else { "" };
+        let pki = Pki::easy_rsa(Keys::Ec).directives("server");
+        let text = format!(
+            "dev tun\ntopology subnet\nserver 10.8.0.0 255.255.255.0\nserver-ipv6 fd00:8::/64\nproto udp6\n\
+             {multihome}dh none\nverb 3\nduplicate-cn\nkeepalive 10 60\n{pki}{more}"
+        );
+        let mut server = program.start(&self.network.server, &self.folder, "server", &text);
+        server.expect_line(UP, PATIENCE);
+        server
+    }
+
+    fn connect(&self, program: Program, more: &str) -> Process {
+        let pki = Pki::easy_rsa(Keys::Ec).directives("client1");
+        let text = format!("client\nnobind\ndev tun\nremote-cert-tls server\nverb 3\n{pki}{more}");
+        let mut client = program.start(&self.network.client, &self.folder, &format!("{program:?}"), &text);
+        client.expect_line(UP, PATIENCE);
+        client
+    }
+}
+
+/// The routes and addresses of a namespace, in an order of their own.
+fn tables(namespace: &Namespace) -> String {
+    let mut text = String::new();
+    for (family, what) in [("-4", "route"), ("-6", "route"), ("-4", "address"), ("-6", "address")] {
+        let shown = namespace.run("ip", &[family, "-o", what, "show"]);
+        let mut lines: Vec<String> = shown
+            .lines()
+            // Numbers of devices, addresses that the kernel draws at random, and those that the pool deals out.
+            .map(|line| line.split_once(": ").map_or(line, |(_, rest)| rest))
+            .filter(|line| !line.contains("inet6 fe80::"))
+            .map(|line| line.split_ascii_whitespace().map(without_host).collect::<Vec<_>>().join(" "))
+            .collect();
+        lines.sort_unstable();
+        let _ = writeln!(text, "{family} {what}\n{}", lines.join("\n"));
+    }
+    text
+}
+
+/// A word of a table, less what the pool chose in it.
+fn without_host(word: &str) -> String {
+    let (address, prefix) = word.split_once('/').unwrap_or((word, ""));
+    let dealt =
+        |pool: &str| address.strip_prefix(pool).is_some_and(|host| !["1", "", "0", "99"].contains(&host));
+    match ["10.8.0.", "fd00:8::"].iter().find(|pool| dealt(pool)) {
+        Some(pool) => format!("{pool}X/{prefix}"),
+        None => word.to_owned(),
+    }
+}
+
+/// Some options of a client.
+struct Case {
+    name: &'static str,
+    options: &'static str,
+    remote: &'static str,
+}
+
+const fn case(name: &'static str, options: &'static str) -> Case {
+    Case { name, options, remote: FAR_IPV4 }
+}
+
+const CASES: &[&[Case]] = &[
+    &[
+        case("pushed routes", ""),
+        case(
+            "keywords",
+            "route 10.20.0.0 255.255.0.0 net_gateway\nroute remote_host 255.255.255.255 net_gateway\n\
+             route 10.21.0.0 255.255.0.0 vpn_gateway 9\nroute 10.22.0.0 255.255.0.0 192.0.2.77\n\
+             route 10.23.0.1\nroute 10.24.0.0 255.255.0.0 default 5\nroute-gateway 10.8.0.99\n",
+        ),
+        case("route-metric", "route-metric 77\nredirect-gateway def1 ipv6\n"),
+        case("redirect-gateway", "redirect-gateway\n"),
+        case("def1", "redirect-gateway def1\n"),
+        case("def1 local", "redirect-gateway def1 local\n"),
+        case("autolocal", "redirect-gateway autolocal def1\n"),
+        case("bypass", "redirect-gateway def1 bypass-dhcp bypass-dns\n"),
+    ],
+    &[
+        case("block-local", "redirect-gateway def1 block-local\n"),
+        case("ipv6", "redirect-gateway def1 ipv6\n"),
+        case("ipv6 !ipv4", "redirect-gateway ipv6 !ipv4\n"),
+        case("private", "redirect-private block-local\n"),
+        case("both", "redirect-private def1\nredirect-gateway\n"),
+        case("gateway, then private", "redirect-gateway def1\nredirect-private bypass-dns\n"),
+        Case { name: "next door", options: "redirect-gateway def1\n", remote: SERVER_IPV4 },
+        Case { name: "by IPv6", options: "redirect-gateway def1 ipv6 block-local\n", remote: FAR_IPV6 },
+    ],
+];
+
+#[test]
+fn the_same_routes_as_stock_openvpn() {
+    run_cases(
+        CASES,
+        |cases| format!("routes {}", cases[0].name),
+        |cases| {
+            let place = Place::new(&format!("routes {}", cases[0].name));
+            let _server = place.serve(
+                Stock,
+                "push \"route 10.9.0.0 255.255.0.0\"\npush \"route 10.10.1.2 255.255.255.255 vpn_gateway 33\"\n\
+                 push \"route-ipv6 fd00:9::/48\"\npush \"route-ipv6 fd00:a::/48 fd00:8::1 7\"\n",
+            );
+            let before = tables(&place.network.client);
+            for Case { name, options, remote } in *cases {
+                let family = if remote.contains(':') { "udp6" } else { "udp4" };
+                let options = format!("proto {family}\nremote {remote} 1194\n{options}");
+                let [stock, adit] = [Stock, Adit].map(|program| {
+                    let mut client = place.connect(program, &options);
+                    let tables = tables(&place.network.client);
+                    client.signal(Signal::TERM);
+                    assert!(client.expect_exit(PATIENCE).success());
+                    let after = self::tables(&place.network.client);
+                    assert_eq!(after, before, "{name}: what {program:?} left");
+                    tables
+                });
+                // Up to 2.6, a neighbour gets a route by way of the default gateway, which here is the same; since
+                // 2.7, and here, one without.
+                let stock = if *remote == SERVER_IPV4 {
+                    stock.replace("192.0.2.1 via 192.0.2.1 dev eth0", "192.0.2.1 dev eth0 scope link")
+                } else {
+                    stock
+                };
+                assert_eq!(adit, stock, "{name}");
+            }
+        },
+    );
+}
+
+#[test]
+fn five_hundred_routes_either_way_round() {
+    let mut pushes = String::new();
+    for number in 0..500 {
+        let _ = writeln!(pushes, "push \"route 10.{}.{}.0 255.255.255.0\"", 100 + number / 250, number % 250);
+    }
+    run_cases(
+        &[(Stock, Adit), (Adit, Stock)],
+        |(server, client)| format!("500 routes, {server:?} to {client:?}"),
+        |(server, client)| {
+            let place = Place::new(&format!("500 routes {server:?}"));
+            let _server = place.serve(*server, &pushes);
+            let before = tables(&place.network.client);
+            let mut client = place.connect(*client, &format!("proto udp4\nremote {SERVER_IPV4} 1194\n"));
+            let routes = place.network.client.run("ip", &["route", "show", "via", "10.8.0.1"]);
+            assert_eq!(routes.lines().count(), 500, "{routes}");
+            traffic::ping(&place.network.client, "10.8.0.1");
+            client.signal(Signal::TERM);
+            assert!(client.expect_exit(PATIENCE).success());
+            assert!(wait_until(PATIENCE, || tables(&place.network.client) == before));
+        },
+    );
+}
