@@ -234,7 +234,10 @@ impl Process {
     }
 
     fn io(&self, mtu: u16) -> Result<Io, String> {
-        Io::new(Rc::clone(&self.log), mtu).map_err(|error| format!("cannot wait for events: {error}"))
+        let io = Io::new(Rc::clone(&self.log), mtu);
+        let mut io = io.map_err(|error| format!("cannot wait for events: {error}"))?;
+        io.passtos = self.profile.host.sockets.passtos;
+        Ok(io)
     }
 
     fn engine_host(&self) -> Host {

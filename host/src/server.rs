@@ -119,20 +119,35 @@ impl ServerRole {
     }
 
     fn listen(&self, node: &mut Node<Server>) -> Result<(), String> {
-        for listener in &self.host.listeners {
-            self.listen_at(listener, node)?;
+        let listeners: Vec<(&ListenerConfig, SocketAddr)> = self
+            .host
+            .listeners
+            .iter()
+            .map(|listener| local_address(listener).map(|local| (listener, local)))
+            .collect::<Result<_, _>>()?;
+        for &(listener, local) in &listeners {
+            // What another of ours serves by IPv4 is left to it.
+            let beside = |other: &(&ListenerConfig, SocketAddr)| {
+                other.0.transport == listener.transport && other.1.is_ipv4() && other.1.port() == local.port()
+            };
+            let only = listener.bind.ipv6_only || listeners.iter().any(beside);
+            let families = if only { Families::Ipv6Only } else { Families::Both };
+            self.listen_at(listener.transport, local, families, node)?;
         }
-        node.io.passtos = self.host.sockets.passtos;
         Ok(())
     }
 
-    fn listen_at(&self, listener: &ListenerConfig, node: &mut Node<Server>) -> Result<(), String> {
-        let local = local_address(listener)?;
+    fn listen_at(
+        &self,
+        transport: Transport,
+        local: SocketAddr,
+        families: Families,
+        node: &mut Node<Server>,
+    ) -> Result<(), String> {
         let at = family_address(&local.into());
         let version = if local.is_ipv4() { 4 } else { 6 };
-        let families = if listener.bind.ipv6_only { Families::Ipv6Only } else { Families::Both };
         let options = &self.host.sockets;
-        match listener.transport {
+        match transport {
             Transport::Udp => {
                 let mut udp = Udp::bind(local, families, options)
                     .map_err(|error| format!("cannot bind UDP to {local}: {}", cause(&error)))?;
