@@ -43,43 +43,12 @@ use std::process::ExitCode;
 
 use process::{Failure, Process};
 
-const HELP: &str = "\
-adit: OpenVPN client and server
-
-usage: adit FILE
-       adit --config FILE [--OPTION [ARGUMENT]...]...
-       adit --OPTION [ARGUMENT]...
-
-Options are the directives of OpenVPN's configuration files, with -- before them; one that adit does not
-have is refused by name. Files are looked for from the current directory, or from that of --cd.
-
-  --help     this text
-  --version  the version
-
-Signals: TERM and INT leave, and tell the other end; HUP reads the configuration again; USR1 connects
-anew; USR2 writes the status to the log.
-";
-
 fn main() -> ExitCode {
     let args: Vec<String> =
         std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
-    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => {
-            eprint!("{HELP}");
-            ExitCode::FAILURE
-        }
-        [.., "--help" | "-h"] | ["--help" | "-h", ..] => {
-            print!("{HELP}");
-            ExitCode::SUCCESS
-        }
-        [.., "--version"] | ["--version", ..] => {
-            println!("{}", version());
-            ExitCode::SUCCESS
-        }
-        _ => match tools::run(&args) {
-            Some(status) => status,
-            None => start(args),
-        },
+    match tools::run(&args) {
+        Some(status) => status,
+        None => start(args),
     }
 }
 

@@ -171,15 +171,20 @@ impl Directive {
 
 /// The sentence about a name that is not in the table.
 pub(crate) fn unrecognized(name: &str) -> String {
-    let limit = (name.chars().count() / 3).clamp(1, 3);
-    let nearest = Directive::all()
-        .map(|directive| (distance(name, directive.name), directive.name))
-        .filter(|(distance, _)| *distance <= limit)
-        .min();
-    match nearest {
-        Some((_, nearest)) => format!("unrecognized option '{name}': did you mean '{nearest}'?"),
+    match nearest(name) {
+        Some(nearest) => format!("unrecognized option '{name}': did you mean '{nearest}'?"),
         None => format!("unrecognized option '{name}'"),
     }
+}
+
+/// The name in the table that is most like this one, if any is like it.
+pub(crate) fn nearest(name: &str) -> Option<&'static str> {
+    let limit = (name.chars().count() / 3).clamp(1, 3);
+    Directive::all()
+        .map(|directive| (distance(name, directive.name), directive.name))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, nearest)| nearest)
 }
 
 /// How many characters to insert, delete or replace to make `a` into `b` (Levenshtein).

@@ -2,7 +2,7 @@
 //!
 //! Help texts, manuals and forms are made from it.
 
-use super::directive::{Class, Directive, Places};
+use super::directive::{Class, Directive, Places, nearest};
 use super::directives::help::{GROUPS, Group};
 use crate::algorithm::Role;
 
@@ -69,6 +69,11 @@ impl DirectiveInfo {
     /// The directive of that name.
     pub fn find(name: &str) -> Option<Self> {
         DirectiveGroup::all().flat_map(|group| group.directives()).find(|directive| directive.name() == name)
+    }
+
+    /// The name that is most like this one, if any is like it.
+    pub fn nearest(name: &str) -> Option<&'static str> {
+        nearest(name)
     }
 
     /// Its name.

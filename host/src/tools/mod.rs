@@ -1,6 +1,7 @@
-//! What the command does besides being one end of a tunnel: it makes keys, and asks
-//! whether a server answers. Each tool prints what it has to say and ends; none touches the engine's loop.
+//! What the command does besides being one end of a tunnel: it makes keys, asks whether a server answers, explains
+//! itself. Each tool prints what it has to say and ends; none touches the engine's loop.
 
+mod docs;
 mod genkey;
 mod probe;
 
@@ -9,6 +10,20 @@ use std::process::ExitCode;
 /// Runs the tool that the command line asks for, if it asks for one.
 pub(crate) fn run(args: &[String]) -> Option<ExitCode> {
     let asks = |option: &str| args.iter().any(|arg| arg == option);
+    if args.is_empty() {
+        eprint!("{}", docs::usage());
+        return Some(ExitCode::FAILURE);
+    }
+    if asks("--help") || asks("-h") {
+        return Some(docs::help(&behind(args, &["--help", "-h"])));
+    }
+    if asks("--version") {
+        println!("{}", crate::version());
+        return Some(ExitCode::SUCCESS);
+    }
+    if asks("--print-docs") {
+        return Some(docs::print(&behind(args, &["--print-docs"])));
+    }
     if asks("--genkey") {
         return Some(genkey::run(args));
     }
@@ -16,6 +31,11 @@ pub(crate) fn run(args: &[String]) -> Option<ExitCode> {
         return Some(probe::run(args));
     }
     None
+}
+
+/// The words behind an option.
+fn behind<'a>(args: &'a [String], options: &[&str]) -> Vec<&'a str> {
+    args.iter().map(String::as_str).skip_while(|arg| !options.contains(arg)).skip(1).collect()
 }
 
 /// What was wrong with the command line, on standard error.

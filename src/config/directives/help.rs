@@ -39,6 +39,8 @@ pub(crate) const GROUPS: &[Group] = &[
 const TASKS: &[(&str, &str)] = &[
     ("help", "Print the list of all options, or all about one of them"),
     ("version", "Print the version"),
+    ("check", "Check configurations and the files that they name, without touching the system (adit's own)"),
+    ("probe", "Ask whether an OpenVPN server answers, and if not, what can be the cause (adit's own)"),
     ("genkey", "Make a key: secret, tls-crypt-v2-server, tls-crypt-v2-client, auth-token"),
     ("show-ciphers", "List the ciphers of the data channel"),
     ("show-digests", "List the digests of --auth"),

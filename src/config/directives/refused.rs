@@ -94,6 +94,12 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     // Tasks of the command line.
     Directive::of("help", "[DIRECTIVE]", Class::Task("prints a help text")),
     Directive::of("version", "", Class::Task("prints the version")),
+    Directive::of("check", "FILE... [--json]", Class::Task("checks configurations")),
+    Directive::of(
+        "probe",
+        "FILE|HOST [PORT] [udp|tcp] [--json]",
+        Class::Task("asks whether a server answers"),
+    ),
     Directive::of("genkey", "[TYPE] [FILE] [ARGUMENT]", Class::Task("makes a key")),
 ];
 
