@@ -81,6 +81,7 @@ impl Process {
         for warning in warnings {
             log.warning(warning);
         }
+        show_settings(&log, host);
         log.info(version());
         let settled = settle(host, &log, &notifier).inspect_err(|why| {
             log.error(why);
@@ -140,6 +141,7 @@ impl Process {
                     Err(why) => self.log.warning(why),
                 }
                 self.log.adjust(&profile.host.log);
+                show_settings(&self.log, &profile.host);
                 self.profile = profile;
                 for warning in warnings {
                     self.log.warning(warning);
@@ -259,6 +261,16 @@ impl Process {
         if let Some(farewell) = &node.farewell {
             self.log.info(farewell);
         }
+    }
+}
+
+/// From `verb 4` on, the settings under OpenVPN's heading.
+fn show_settings(log: &Log, host: &HostConfig) {
+    if !host.log.settings.is_empty() {
+        log.info("Current Parameter Settings:");
+    }
+    for line in &host.log.settings {
+        log.info(line);
     }
 }
 

@@ -185,6 +185,14 @@ pub struct ConnectRetry {
     pub max: Duration,
 }
 
+impl ConnectRetry {
+    /// The same within reason: less than a second would hammer at the server.
+    pub(crate) fn within_reason(self) -> Self {
+        let pause = self.pause.max(Duration::from_secs(1));
+        Self { pause, max: self.max.max(pause) }
+    }
+}
+
 impl Default for ConnectRetry {
     fn default() -> Self {
         Self { pause: Duration::from_secs(1), max: Duration::from_secs(300) }

@@ -1,15 +1,20 @@
 //! [`ConnectionDraft`]: what may differ from one `<connection>` to the next.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::client::{AddressFamily, ConnectRetry};
 use super::diagnostic::Position;
+use super::host::Bind;
 use super::proxy::{HttpProxy, SocksProxy};
 use super::session::Mssfix;
 use super::statement::Source;
 use crate::algorithm::Role;
 use crate::path::Transport;
+
+/// OpenVPN's and IANA's.
+pub(crate) const DEFAULT_PORT: u16 = 1194;
 
 /// The directives of a `<connection>` block, on top of those that stood before it outside of any.
 #[derive(Clone, Default)]
@@ -19,6 +24,8 @@ pub(crate) struct ConnectionDraft {
     /// `local` of a client.
     pub(crate) local: Option<String>,
     /// `port`, `lport`; the inner `None` is port 0, any.
+    /// `lport`, which has a client bind, as `port` alone does not.
+    pub(crate) lport: bool,
     pub(crate) local_port: Option<Option<u16>>,
     /// `port`, `rport`
     pub(crate) remote_port: Option<u16>,
@@ -43,9 +50,23 @@ pub(crate) struct ConnectionDraft {
     pub(crate) socks_proxy: Option<SocksProxyDraft>,
 }
 
+impl ConnectionDraft {
+    /// What the outer socket is bound to. A client binds only if it is told to.
+    pub(crate) fn bind(&self, role: Role) -> Option<Bind> {
+        let told = self.bind || self.lport || self.local.is_some();
+        (!self.nobind && (told || role == Role::Server)).then(|| Bind {
+            host: self.local.clone(),
+            port: self.local_port.unwrap_or(Some(DEFAULT_PORT)),
+            ipv6_only: self.ipv6_only,
+        })
+    }
+}
+
 /// `http-proxy` and what belongs to it.
 #[derive(Clone, Default)]
 pub(crate) struct HttpProxyDraft {
+    /// `http-proxy` and its arguments, to be printed.
+    pub(crate) words: Vec<String>,
     pub(crate) proxy: HttpProxy,
     pub(crate) login: Option<LoginSource>,
     /// `http-proxy-user-pass`

@@ -51,20 +51,38 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// Where.
     pub position: Position,
-    /// The sentence, without a full stop.
+    /// The sentence, without a full stop and without control characters, whatever the configuration holds.
     pub message: String,
 }
 
 impl Diagnostic {
     /// An error at `position`.
     pub fn error(position: &Position, message: impl fmt::Display) -> Self {
-        Self { severity: Severity::Error, position: position.clone(), message: message.to_string() }
+        Self::new(Severity::Error, position, message)
     }
 
     /// A warning at `position`.
     pub fn warning(position: &Position, message: impl fmt::Display) -> Self {
-        Self { severity: Severity::Warning, position: position.clone(), message: message.to_string() }
+        Self::new(Severity::Warning, position, message)
     }
+
+    /// A finding at `position`.
+    pub fn new(severity: Severity, position: &Position, message: impl fmt::Display) -> Self {
+        let mut message = message.to_string();
+        if message.contains(char::is_control) {
+            message = printable(&message);
+        }
+        Self { severity, position: position.clone(), message }
+    }
+}
+
+/// A profile may come from a stranger, and what is quoted of it must not steer the terminal.
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
 }
 
 impl fmt::Display for Diagnostic {
@@ -74,3 +92,14 @@ impl fmt::Display for Diagnostic {
 }
 
 impl core::error::Error for Diagnostic {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strangers_profile_does_not_steer_the_terminal() {
+        let finding = Diagnostic::error(&Position::new("x", 1, 1), "'a\u{1b}[2J\rb\u{9b}' is not é");
+        assert_eq!(finding.message, "'a\\u{1b}[2J\\rb\\u{9b}' is not é");
+    }
+}

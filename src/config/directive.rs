@@ -25,6 +25,8 @@ pub(crate) struct Directive {
     pub(crate) inline: bool,
     /// Whether several of it add up; otherwise the last one counts.
     pub(crate) repeats: bool,
+    /// Whether its arguments are right, where it has no effect by which that would be seen.
+    pub(crate) check: Option<Check>,
     /// What becomes of it.
     pub(crate) class: Class,
 }
@@ -71,6 +73,9 @@ impl Places {
     }
 }
 
+/// Whether a statement, whose number of arguments is right, is one that OpenVPN would take.
+pub(crate) type Check = fn(&Statement) -> Result<(), Complaint>;
+
 impl Directive {
     pub(crate) const fn new(name: &'static str, arguments: &'static str, apply: Apply) -> Self {
         Self::of(name, arguments, Class::Effective(apply))
@@ -85,6 +90,7 @@ impl Directive {
             idle_at: None,
             inline: false,
             repeats: false,
+            check: None,
             class,
         }
     }
@@ -122,6 +128,11 @@ impl Directive {
     /// Several of it add up.
     pub(crate) const fn repeats(self) -> Self {
         Self { repeats: true, ..self }
+    }
+
+    /// What its arguments must be, though it has no effect.
+    pub(crate) const fn checked(self, check: Check) -> Self {
+        Self { check: Some(check), ..self }
     }
 
     /// The row of that name.

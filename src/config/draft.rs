@@ -83,13 +83,24 @@ pub(crate) struct Draft {
     /// `setenv FORWARD_COMPATIBLE 1`: no name is an error.
     pub(crate) forward_compatible: bool,
 
+    /// `allow-compression no`
+    pub(crate) no_compression: bool,
+    /// `compress`, `comp-lzo`, with an algorithm and not the framing alone.
+    pub(crate) names_compression: bool,
+    /// `compat-mode`, as a number: 20400 for 2.4.0.
+    pub(crate) compat_mode: Option<u32>,
+    /// The first file that `config` named, as it was named.
+    pub(crate) config: Option<String>,
+    /// The connections as they were taken in, to be printed.
+    pub(crate) shown_connections: Vec<ConnectionDraft>,
+    /// All statements outside of `<connection>` blocks, in order, to be printed.
+    pub(crate) history: Vec<Vec<String>>,
     /// What each directive said last, and where.
     seen: BTreeMap<&'static str, Seen>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 /// A directive's last statement.
-#[expect(dead_code, reason = "the words are printed at verb 4")]
 pub(crate) struct Seen {
     pub(crate) position: Position,
     /// Name and arguments; of a block the name alone.
@@ -145,6 +156,7 @@ impl Draft {
             words: statement.words().into_iter().map(Into::into).collect(),
             inline: statement.is_block(),
         };
+        self.history.push(seen.words.clone());
         self.seen.insert(name, seen).map(|seen| seen.position)
     }
 
@@ -156,6 +168,11 @@ impl Draft {
     /// All directives that stand in the profile.
     pub(crate) fn seen(&self) -> impl Iterator<Item = (&'static str, &Seen)> {
         self.seen.iter().map(|(name, seen)| (*name, seen))
+    }
+
+    /// Whether `compat-mode` asks for what was before that version, 20400 for 2.4.0.
+    pub(crate) fn compatible_before(&self, version: u32) -> bool {
+        self.compat_mode.is_some_and(|wanted| wanted > 0 && wanted < version)
     }
 
     /// An error about the directive `name`.

@@ -29,6 +29,7 @@ mod reference;
 mod route;
 mod server;
 mod session;
+mod show;
 mod statement;
 mod text;
 mod values;
@@ -54,7 +55,8 @@ pub use push::{Ifconfig, IfconfigIpv6, IfconfigOther, Inactive, ProtocolFlags, P
 pub use reference::{DirectiveClass, DirectiveGroup, DirectiveInfo, Place};
 pub use route::{Ipv4Route, Ipv6Route, RedirectGateway, RouteAddress, RouteSettings};
 pub use server::{
-    AuthGenToken, ConnectFrequency, Ipv4Network, Ipv4Pool, Ipv6Network, Lease, ServerConfig, Topology,
+    AuthGenToken, ConnectFrequency, Ipv4Network, Ipv4Pool, Ipv6Network, Ipv6Pool, Lease, ServerConfig,
+    Topology,
 };
 pub use session::{
     CertRole, Mssfix, PingTimeout, RenegotiateConfig, SessionConfig, TlsConfig, TlsVersion, TlsVersionMax,

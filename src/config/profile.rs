@@ -53,6 +53,7 @@ impl Profile {
     /// Parses the text of a configuration file that is called `name`. Files that it names are read by `files`.
     pub fn parse(name: &str, text: &[u8], files: &mut dyn Files) -> Parsed {
         let mut reader = Reader::new(files);
+        reader.draft.config = Some(name.into());
         reader.text(&name.into(), text);
         reader.finish(name)
     }
@@ -147,16 +148,20 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes a statement in; that its name is unknown is a finding of this severity.
+    /// Takes a statement in; that its name is unknown, or has other arguments, is a finding of this severity.
     fn known_or(&mut self, statement: &Statement, unknown: Severity) {
         let place = if self.draft.in_connection { Places::CONNECTION } else { Places::FILE };
         let Some(directive) = Directive::find(statement.name()) else {
             let message = unrecognized(statement.name());
             let position = statement.position(0);
-            self.draft.diagnostics.push(Diagnostic { severity: unknown, position, message });
+            self.draft.diagnostics.push(Diagnostic::new(unknown, &position, message));
             return;
         };
-        let applied = if directive.places.contains(place) {
+        let applied = if let Err(Complaint { word, clause }) = directive.check_shape(statement) {
+            let message = format!("{}: {clause}", directive.name);
+            self.draft.diagnostics.push(Diagnostic::new(unknown, &statement.position(word), message));
+            return;
+        } else if directive.places.contains(place) {
             self.apply(directive, statement)
         } else {
             Err(misplaced(directive, statement, place))
@@ -176,7 +181,9 @@ impl<'a> Reader<'a> {
             }
             _ => {}
         }
-        directive.check_shape(statement)?;
+        if let Some(check) = directive.check {
+            check(statement)?;
+        }
         self.note(directive, statement);
         match directive.class {
             Class::Effective(apply) => apply(&mut self.draft, statement),
@@ -236,6 +243,9 @@ impl<'a> Reader<'a> {
             );
         }
         let path = statement.get(1, |path| Ok(self.draft.path(path)))?;
+        if self.draft.config.is_none() {
+            self.draft.config = statement.word(1).map(Into::into);
+        }
         let text = self.files.read(&path).map_err(|cause| {
             self.incomplete = true;
             statement.complain(1, format!("cannot read '{path}': {cause}"))

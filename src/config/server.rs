@@ -28,7 +28,7 @@ pub struct ServerConfig {
     /// `ifconfig-pool`: the clients' addresses, where no `server` sets them.
     pub pool: Option<Ipv4Pool>,
     /// `ifconfig-ipv6-pool`
-    pub pool_v6: Option<Ipv6Network>,
+    pub pool_v6: Option<Ipv6Pool>,
     /// `server ... nopool`: `server` sets all but the pool.
     pub nopool: bool,
     /// `push`: option texts, in order.
@@ -148,6 +148,15 @@ pub struct Ipv4Pool {
     pub end: Ipv4Addr,
     /// The netmask that clients are told, if it is not that of `ifconfig`.
     pub netmask: Option<Ipv4Addr>,
+}
+
+/// `ifconfig-ipv6-pool START/BITS`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ipv6Pool {
+    /// The first address that is handed out; it need not be the network's own.
+    pub start: Ipv6Addr,
+    /// The length of the network's prefix in bits.
+    pub prefix: u8,
 }
 
 /// `auth-gen-token LIFETIME RENEWAL external-auth`

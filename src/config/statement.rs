@@ -2,6 +2,7 @@
 //!
 //! Knows line ends, the byte order mark and the shape of blocks, but no directive.
 
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -165,19 +166,24 @@ pub(crate) fn read_from(file: &Arc<str>, first: u32, text: &[u8]) -> Vec<Result<
     statements
 }
 
+/// Bytes that are not UTF-8 may stand in a comment: many a remark is in Latin-1. In a word they would be a guess.
 fn split(line: &[u8]) -> Result<Vec<Word>, (u32, String)> {
     if line.len() > MAX_LINE_LEN {
         return Err((0, format!("this line is longer than {MAX_LINE_LEN} bytes")));
     }
-    let line = core::str::from_utf8(line).map_err(|error| {
-        let before = line.get(..error.valid_up_to()).unwrap_or_default();
-        let column = String::from_utf8_lossy(before).chars().count() as u32 + 1;
-        (column, "this byte is not UTF-8: save the file as UTF-8".into())
-    })?;
-    if let Some(before) = line.chars().position(|c| c == '\0') {
+    let text = String::from_utf8_lossy(line);
+    if let Some(before) = text.chars().position(|c| c == '\0') {
         return Err((before as u32 + 1, "a zero byte cannot stand in a line".into()));
     }
-    lexer::split(line).map_err(|error| (error.column, format!("{error}")))
+    let words = lexer::split(&text).map_err(|error| (error.column, format!("{error}")))?;
+    if matches!(text, Cow::Owned(_))
+        && let Some((word, before)) =
+            words.iter().find_map(|word| Some((word, word.text.split_once(char::REPLACEMENT_CHARACTER)?.0)))
+    {
+        let column = word.column + before.chars().count() as u32;
+        return Err((column, "here is a byte that is not UTF-8: save the file as UTF-8".into()));
+    }
+    Ok(words)
 }
 
 /// All up to the line that begins with `</tag>`; `None` if there is none.
@@ -238,9 +244,16 @@ mod tests {
         assert_eq!(errors.len(), 5);
         assert_eq!(errors[0], "x.conf:1:3: this quote is not closed by another \" on its line");
         assert!(errors[1].starts_with("x.conf:2:3: a backslash may stand only before"));
-        assert_eq!(errors[2], "x.conf:3:3: this byte is not UTF-8: save the file as UTF-8");
+        assert_eq!(errors[2], "x.conf:3:3: here is a byte that is not UTF-8: save the file as UTF-8");
         assert_eq!(errors[3], "x.conf:4:2: a zero byte cannot stand in a line");
         assert_eq!(errors[4], "x.conf:5: this line is longer than 255 bytes");
+    }
+
+    #[test]
+    fn remarks_may_be_in_latin_1() {
+        let (statements, errors) = read_text(b"# f\xFCr\nverb 3 ; gr\xFC\xDFe\n\xE9 1\n");
+        assert_eq!((statements.len(), statements[0].words()), (1, Vec::from(["verb", "3"])));
+        assert_eq!(errors, ["x.conf:3:1: here is a byte that is not UTF-8: save the file as UTF-8"]);
     }
 
     #[test]

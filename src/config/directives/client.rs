@@ -20,7 +20,11 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     })
     .only(Role::Client),
     Directive::new("pull", "", flag!(pull)).only(Role::Client),
-    Directive::new("tls-client", "", some!(tls_role, |_| Ok(Role::Client))).only(Role::Client),
+    Directive::new("tls-client", "", |draft, _| {
+        draft.tls_role = Some(Role::Client);
+        Ok(())
+    })
+    .only(Role::Client),
     Directive::new("remote-random", "", flag!(client.remote_random)).idle_at(Role::Server),
     Directive::new("remote-random-hostname", "", flag!(host.remote_random_hostname)).idle_at(Role::Server),
     Directive::new("resolv-retry", "infinite|SECONDS", value!(host.resolv_retry, resolv_retry)),
@@ -38,7 +42,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new("auth-nocache", "", flag!(auth_nocache)),
     Directive::new("auth-retry", "none|nointeract|interact", value!(client.auth_retry, auth_retry)),
     Directive::new("push-peer-info", "", flag!(client.push_peer_info)),
-    Directive::new("pull-filter", "accept|ignore|reject TEXT", pull_filter).only(Role::Client).repeats(),
+    Directive::new("pull-filter", "accept|ignore|reject TEXT", pull_filter).idle_at(Role::Server).repeats(),
     Directive::new("route-nopull", "", flag!(client.route_nopull)),
     Directive::new("allow-pull-fqdn", "", flag!(client.allow_pull_fqdn)),
     Directive::new("allow-recursive-routing", "", flag!(host.allow_recursive_routing)),

@@ -30,7 +30,12 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     .also(Places::CONNECTION),
     Directive::new("proto-force", "udp|tcp", some!(proto_force, transport_of)).idle_at(Role::Server),
     Directive::new("port", "PORT", port).also(Places::CONNECTION),
-    Directive::new("lport", "PORT", some!(connection.local_port, local_port)).also(Places::CONNECTION),
+    Directive::new("lport", "PORT", |draft, statement| {
+        draft.connection.local_port = Some(statement.get(1, local_port)?);
+        draft.connection.lport = true;
+        Ok(())
+    })
+    .also(Places::CONNECTION),
     Directive::new("rport", "PORT", some!(connection.remote_port, values::port)).also(Places::CONNECTION),
     Directive::new("local", "HOST|* [PORT] [PROTO]", local).also(Places::CONNECTION).repeats(),
     Directive::new("bind", "[ipv6only]", bind).also(Places::CONNECTION),
@@ -87,7 +92,13 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new(
         "max-packet-size",
         "BYTES",
-        some!(connection.max_packet_size, |word| values::number(word, 154..=2048)),
+        // This bounds control packets, and the segments of connections inside alike.
+        |draft, statement| {
+            let bytes = statement.get(1, |word| values::number(word, 154..=2048))?;
+            draft.connection.max_packet_size = Some(bytes);
+            draft.connection.mssfix = Mssfix::Mtu(bytes);
+            Ok(())
+        },
     )
     .also(Places::CONNECTION),
     Directive::new("tls-auth", "FILE [DIRECTION]", |draft, statement| {
@@ -192,14 +203,13 @@ fn transport_of(word: &str) -> Result<Transport, String> {
 }
 
 fn connect_retry(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
-    /// Less would hammer at the server.
-    const LEAST: Duration = Duration::from_secs(1);
+    /// OpenVPN's own bound, so that the pause can be doubled.
+    const MOST: Duration = Duration::from_secs(65_535);
     let retry = &mut draft.connection.connect_retry;
-    retry.pause = statement.get(1, |word| values::seconds(word, 0))?.max(LEAST);
-    if let Some(max) = statement.optional(2, |word| values::seconds(word, 1))? {
+    retry.pause = statement.get(1, |word| values::seconds(word, 0))?.min(MOST);
+    if let Some(max) = statement.optional(2, |word| values::seconds(word, 0))? {
         retry.max = max;
     }
-    retry.max = retry.max.max(retry.pause);
     Ok(())
 }
 
@@ -223,6 +233,7 @@ fn http_proxy(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint>
     })?;
     let draft: &mut HttpProxyDraft = draft.connection.http_proxy.get_or_insert_default();
     (draft.proxy.host, draft.proxy.port, draft.login) = (host, port, login);
+    draft.words = statement.words().into_iter().map(Into::into).collect();
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Name servers and search domains.
 
+use alloc::format;
 use alloc::string::String;
 
 use super::super::directive::{Directive, Places};
@@ -15,6 +16,14 @@ pub(super) const DIRECTIVES: &[Directive] = &[
 ];
 
 fn dns(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    /// What Windows alone can use stands in many a profile.
+    const FOR_WINDOWS: [&str; 5] = ["DISABLE-NBT", "NBDD", "NBS", "NBT", "PROXY_AUTO_CONFIG_URL"];
+    if statement.name() == "dhcp-option"
+        && let Some(kind) = statement.word(1).filter(|kind| FOR_WINDOWS.contains(kind))
+    {
+        draft.warn_of(statement, 1, format!("'{kind}' has no effect: it is for Windows"));
+        return Ok(());
+    }
     match draft.host.dns.apply(&statement.words()) {
         Some(Err(clause)) => Err(statement.complain(1, clause)),
         _ => Ok(()),

@@ -73,8 +73,6 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     unbuilt("verify-hash").inline(),
     unbuilt("x509-track"),
     unbuilt("x509-username-field"),
-    unbuilt("allow-compression"),
-    unbuilt("compat-mode"),
     unbuilt("test-crypto"),
     unbuilt("mktun"),
     unbuilt("rmtun"),

@@ -9,7 +9,7 @@ use super::super::draft::Draft;
 use super::super::host::{AuthScript, Command, CredentialsVia, ScriptSecurity};
 use super::super::lexer;
 use super::super::statement::{Complaint, Statement};
-use super::super::values::text;
+use super::super::values::{self, text};
 use crate::algorithm::Role;
 
 pub(super) const DIRECTIVES: &[Directive] = &[
@@ -68,10 +68,29 @@ fn auth_user_pass_verify(draft: &mut Draft, statement: &Statement) -> Result<(),
 fn setenv(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
     let name = statement.get(1, variable)?;
     let value = statement.word(2).unwrap_or_default().to_string();
-    if name == "FORWARD_COMPATIBLE" {
-        draft.forward_compatible = value == "1";
-    } else if name.starts_with("UV_") || name == "IV_GUI_VER" || name == "IV_SSO" {
-        draft.client.peer_info.push((name.clone(), value.clone()));
+    // Some names are settings, in the manner of other clients.
+    match (name.as_str(), statement.word(2)) {
+        ("REMOTE_RANDOM_HOSTNAME", None) => {
+            draft.host.remote_random_hostname = true;
+            return Ok(());
+        }
+        ("PUSH_PEER_INFO", None) => {
+            draft.client.push_peer_info = true;
+            return Ok(());
+        }
+        ("SERVER_POLL_TIMEOUT", Some(_)) => {
+            draft.connection.connect_timeout = Some(statement.get(2, |word| values::seconds(word, 1))?);
+            return Ok(());
+        }
+        ("GENERIC_CONFIG", _) => {
+            let clause = "this configuration is a template: fill it in and take this line out";
+            return Err(statement.complain(1, clause));
+        }
+        ("FORWARD_COMPATIBLE", Some("1")) => draft.forward_compatible = true,
+        _ if name.starts_with("UV_") || name == "IV_GUI_VER" || name == "IV_SSO" => {
+            draft.client.peer_info.push((name.clone(), value.clone()));
+        }
+        _ => {}
     }
     draft.host.scripts.environment.push((name, value));
     Ok(())

@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::super::directive::{Class, Directive, Places};
 use super::super::draft::Draft;
 use super::super::host::{ClientConfigDir, PoolPersist};
-use super::super::server::{AuthGenToken, ConnectFrequency, Ipv4Pool, Ipv6Network};
+use super::super::server::{AuthGenToken, ConnectFrequency, Ipv4Pool, Ipv6Network, Ipv6Pool};
 use super::super::session::VerifyClientCert;
 use super::super::statement::{Complaint, Statement};
 use super::super::values::{self, text};
@@ -17,10 +17,13 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new("server", "NETWORK NETMASK [nopool]", server).only(Role::Server),
     Directive::new("server-ipv6", "NETWORK/BITS", server_ipv6).only(Role::Server),
     Directive::new("mode", "server|p2p", mode),
-    Directive::new("tls-server", "", some!(tls_role, |_| Ok(Role::Server))).only(Role::Server),
+    Directive::new("tls-server", "", |draft, _| {
+        draft.tls_role = Some(Role::Server);
+        Ok(())
+    })
+    .only(Role::Server),
     Directive::new("ifconfig-pool", "START END [NETMASK]", ifconfig_pool).only(Role::Server),
-    Directive::new("ifconfig-ipv6-pool", "NETWORK/BITS", some!(server.pool_v6, network_v6))
-        .only(Role::Server),
+    Directive::new("ifconfig-ipv6-pool", "START/BITS", some!(server.pool_v6, pool_v6)).only(Role::Server),
     Directive::new("ifconfig-pool-persist", "FILE [SECONDS]", pool_persist).only(Role::Server),
     Directive::new("push", "OPTION", push).also(Places::CLIENT).idle_at(Role::Client).repeats(),
     Directive::new("client-config-dir", "DIRECTORY", client_config_dir).only(Role::Server),
@@ -58,7 +61,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new("auth-gen-token", "[LIFETIME] [RENEWAL] [external-auth]", auth_gen_token)
         .only(Role::Server),
     Directive::new("auth-gen-token-secret", "FILE", source!(sources.auth_gen_token_secret))
-        .only(Role::Server)
+        .idle_at(Role::Client)
         .inline(),
     // For one client: `config::instance` reads them.
     of_a_client("disable", ""),
@@ -105,13 +108,15 @@ fn server_ipv6(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint
     Ok(())
 }
 
+fn pool_v6(word: &str) -> Result<Ipv6Pool, String> {
+    match values::ipv6_with_prefix(word)? {
+        (start, prefix @ 64..=124) => Ok(Ipv6Pool { start, prefix }),
+        (_, prefix) => Err(format!("'{word}' is /{prefix}: the network must be between /64 and /124")),
+    }
+}
+
 fn network_v6(word: &str) -> Result<Ipv6Network, String> {
-    let (address, prefix) = match values::ipv6_with_prefix(word)? {
-        (address, prefix @ 64..=124) => (address, prefix),
-        (_, prefix) => {
-            return Err(format!("'{word}' is /{prefix}: the network must be between /64 and /124"));
-        }
-    };
+    let Ipv6Pool { start: address, prefix } = pool_v6(word)?;
     let network = Ipv6Network::containing(address, prefix);
     if network.address == address {
         Ok(network)

@@ -27,6 +27,9 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new("compress", "[stub|stub-v2|lzo|lz4|lz4-v2]", compression)
         .also(Places::PUSH)
         .also(Places::CLIENT),
+    // Nothing is ever compressed; this is only compared with the framing.
+    Directive::new("allow-compression", "no|asym|yes", allow_compression),
+    Directive::new("compat-mode", "VERSION", some!(compat_mode, version)),
     Directive::new("replay-window", "PACKETS [SECONDS]", replay_window),
     Directive::new("tls-timeout", "SECONDS", |draft, statement| {
         draft.session.tls_timeout = statement.get(1, |word| values::seconds(word, 1))?;
@@ -177,11 +180,38 @@ fn auth(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
 
 fn compression(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
     match framing(&statement.words()) {
-        Some(Ok(framing)) => draft.session.framing = framing,
+        Some(Ok(framing)) => {
+            draft.session.framing = framing;
+            let stub = matches!(statement.word(1), Some("no" | "stub" | "stub-v2"));
+            draft.names_compression = !(stub || statement.words() == ["compress"]);
+        }
         Some(Err(clause)) => return Err(statement.complain(1, clause)),
         None => {}
     }
     Ok(())
+}
+
+fn allow_compression(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    let no = statement.get(1, |word| match word {
+        "no" => Ok(true),
+        "asym" | "yes" => Ok(false),
+        _ => Err(format!("'{word}' is not no, asym or yes")),
+    })?;
+    if draft.no_compression && !no {
+        return Err(statement.complain(1, "there is 'allow-compression no' before this: one of them must go"));
+    }
+    draft.no_compression = no;
+    Ok(())
+}
+
+/// `2.4.0` as 20400.
+fn version(word: &str) -> Result<u32, String> {
+    let wrong = || format!("'{word}' is not a version like 2.4.0");
+    let mut numbers = word.split('.').map(|part| values::number::<u32>(part, 0..=99));
+    match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor)), Some(Ok(patch)), None) => Ok(major * 10_000 + minor * 100 + patch),
+        _ => Err(wrong()),
+    }
 }
 
 fn replay_window(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {

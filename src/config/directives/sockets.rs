@@ -18,7 +18,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new("bind-dev", "DEVICE", some!(host.sockets.bind_dev, text))
         .also(Places::PUSH)
         .also(Places::CLIENT),
-    Directive::new("socket-flags", "FLAG...", |draft, statement| {
+    Directive::new("socket-flags", "[FLAG...]", |draft, statement| {
         for n in 1..statement.words().len() {
             draft.host.sockets.tcp_nodelay |= statement.get(n, socket_flag)?;
         }
@@ -26,11 +26,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     })
     .also(Places::PUSH)
     .also(Places::CLIENT),
-    Directive::new("tcp-nodelay", "", |draft, _| {
-        draft.host.sockets.tcp_nodelay = true;
-        draft.server.push.push("socket-flags TCP_NODELAY".into());
-        Ok(())
-    }),
+    Directive::new("tcp-nodelay", "", flag!(host.sockets.tcp_nodelay)),
     Directive::new("passtos", "", flag!(host.sockets.passtos)),
     Directive::new("mtu-disc", "no|maybe|yes", some!(host.sockets.mtu_discovery, mtu_discovery))
         .also(Places::CONNECTION),

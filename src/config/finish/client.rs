@@ -10,18 +10,14 @@ use zeroize::Zeroizing;
 use super::Finishing;
 use crate::algorithm::Role;
 use crate::config::client::{AuthUserPass, ClientConfig, Connection, Credentials, Remote};
-use crate::config::connection::{ConnectionDraft, LoginSource};
+use crate::config::connection::{ConnectionDraft, DEFAULT_PORT, LoginSource, Proto};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::draft::Keepalive;
-use crate::config::host::Bind;
 use crate::config::proxy::{HttpProxy, Proxy, ProxyLogin, SocksProxy};
 use crate::config::session::PingTimeout;
 use crate::config::statement::Source;
 use crate::config::text::NamedText;
 use crate::path::Transport;
-
-/// OpenVPN's and IANA's.
-pub(super) const DEFAULT_PORT: u16 = 1194;
 
 /// `ping-restart 0`, where `None` would leave it to the client's default: a silence of 68 years.
 const NEVER: Duration = Duration::from_secs(i32::MAX as u64);
@@ -62,8 +58,21 @@ impl Finishing<'_> {
         if connections.is_empty() {
             self.missing("'remote' is missing: a client needs 'remote HOST PORT'");
         }
+        self.draft.shown_connections.clone_from(&connections);
         if self.draft.connection.proto.is_some_and(|proto| proto.role == Some(Role::Server)) {
             self.draft.error("proto", "a client cannot listen: write tcp or tcp-client");
+        }
+        // Only `client` says which end of TCP is meant.
+        let plain = |proto: Option<Proto>| {
+            proto.is_some_and(|proto| proto.transport == Transport::Tcp && proto.role.is_none())
+        };
+        if self.draft.position("client").is_none()
+            && connections.iter().any(|connection| {
+                plain(connection.remote.as_ref().and_then(|remote| remote.proto).or(connection.proto))
+            })
+        {
+            let name = if plain(self.draft.connection.proto) { "proto" } else { "remote" };
+            self.draft.error(name, "'tcp' does not say which end this is: write tcp-client, or 'client'");
         }
         let force = self.draft.proto_force;
         let mut out: Vec<Remote> =
@@ -93,9 +102,9 @@ impl Finishing<'_> {
             transport,
             family: proto.and_then(|proto| proto.family),
             connection: Connection {
-                bind: bind(&connection, transport),
+                bind: connection.bind(Role::Client),
                 proxy,
-                connect_retry: connection.connect_retry,
+                connect_retry: connection.connect_retry.within_reason(),
                 connect_timeout: connection.connect_timeout,
                 float: connection.float,
                 explicit_exit_notify: connection.explicit_exit_notify,
@@ -148,7 +157,7 @@ impl Finishing<'_> {
         let connection = &self.draft.connection;
         let client = &mut self.draft.client;
         client.float = connection.float;
-        client.connect_retry = connection.connect_retry;
+        client.connect_retry = connection.connect_retry.within_reason();
         client.connect_timeout = connection.connect_timeout.unwrap_or(client.connect_timeout);
     }
 
@@ -185,16 +194,6 @@ impl Finishing<'_> {
             }
         }
     }
-}
-
-/// UDP binds to port 1194 unless told otherwise; TCP to any.
-fn bind(connection: &ConnectionDraft, transport: Transport) -> Option<Bind> {
-    let named = connection.bind || connection.local_port.is_some() || connection.local.is_some();
-    (!connection.nobind && (transport == Transport::Udp || named)).then(|| Bind {
-        host: connection.local.clone(),
-        port: connection.local_port.unwrap_or(Some(DEFAULT_PORT)),
-        ipv6_only: connection.ipv6_only,
-    })
 }
 
 /// The name on the first line, the password on the second.

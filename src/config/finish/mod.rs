@@ -18,6 +18,7 @@ use super::files::Files;
 use super::host::{Device, HostConfig, LogTarget, ManagementAddress, ManagementConfig};
 use super::profile::{Profile, RoleConfig};
 use super::session::{TlsConfig, WrapConfig};
+use super::show;
 use super::statement::Source;
 use super::text::NamedText;
 use crate::algorithm::Role;
@@ -38,8 +39,14 @@ pub(crate) fn finish(draft: Draft, name: &str, files: &mut dyn Files) -> (Option
             Role::Server => RoleConfig::Server(finishing.server()),
         }
     });
-    let Draft { host, diagnostics, .. } = finishing.draft;
-    (role.map(|role| Profile { role, host }), diagnostics)
+    let mut draft = finishing.draft;
+    let profile = role.map(|role| {
+        let host = core::mem::take(&mut draft.host);
+        let mut profile = Profile { role, host };
+        profile.host.log.settings = show::lines(&draft, &profile);
+        profile
+    });
+    (profile, draft.diagnostics)
 }
 
 struct Finishing<'a> {
@@ -208,7 +215,22 @@ impl Finishing<'_> {
 
     /// `cipher` speaks to peers that cannot negotiate, but never for a cipher that negotiation would refuse.
     fn ciphers(&mut self) {
+        if self.draft.no_compression && self.draft.names_compression {
+            self.draft
+                .error("allow-compression", "'no' and an algorithm to compress by: one of them must go");
+        }
+        // For peers before 2.5, and before 2.4, as they expect it.
+        let (before_2_5, before_2_4) =
+            (self.draft.compatible_before(20_500), self.draft.compatible_before(20_400));
         let session = &mut self.draft.session;
+        if let Some(cipher) = self.draft.cipher {
+            if before_2_5 && !session.data_ciphers.contains(&cipher) {
+                session.data_ciphers.push(cipher);
+            }
+            if before_2_4 {
+                session.data_ciphers_fallback.get_or_insert(cipher);
+            }
+        }
         let agreed = self.draft.cipher.filter(|cipher| session.data_ciphers.contains(cipher));
         session.data_ciphers_fallback = session.data_ciphers_fallback.or(agreed);
     }
@@ -311,8 +333,14 @@ impl Finishing<'_> {
     /// `ping`, `ping-restart` and `ping-exit`, unless `keepalive` sets them.
     fn pings(&mut self) {
         if self.draft.keepalive.is_some() {
-            for name in ["ping", "ping-restart", "ping-exit"] {
-                if self.draft.position(name).is_some() {
+            // Zero says nothing that could differ.
+            let (ping, timeout) = (self.draft.ping.flatten(), self.draft.ping_timeout.flatten());
+            for (name, said) in [
+                ("ping", ping.is_some()),
+                ("ping-restart", timeout.is_some_and(|timeout| !timeout.exit)),
+                ("ping-exit", timeout.is_some_and(|timeout| timeout.exit)),
+            ] {
+                if said {
                     self.draft.error(name, "there is 'keepalive' too, which sets this: one of them must go");
                 }
             }

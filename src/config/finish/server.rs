@@ -5,9 +5,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Finishing;
-use super::client::DEFAULT_PORT;
 use crate::algorithm::Role;
-use crate::config::connection::LocalDraft;
+use crate::config::connection::{DEFAULT_PORT, LocalDraft};
 use crate::config::draft::Keepalive;
 use crate::config::host::{Bind, Listener};
 use crate::config::server::{AuthGenToken, Lease, ServerConfig};
@@ -34,6 +33,9 @@ impl Finishing<'_> {
         self.tokens();
         self.server_socket();
         self.server_pings();
+        if self.draft.position("tcp-nodelay").is_some() {
+            self.draft.server.push.push("socket-flags TCP_NODELAY".into());
+        }
         self.server_exit_notify();
         let leases = self.leases();
         let draft = &mut self.draft;
@@ -56,6 +58,12 @@ impl Finishing<'_> {
         let connection = self.draft.connection.clone();
         if connection.proto.is_some_and(|proto| proto.role == Some(Role::Client)) {
             self.draft.error("proto", "a server cannot connect: write tcp or tcp-server");
+        }
+        let helped = ["server", "server-bridge"].into_iter().any(|name| self.draft.position(name).is_some());
+        if !helped
+            && connection.proto.is_some_and(|proto| proto.transport == Transport::Tcp && proto.role.is_none())
+        {
+            self.draft.error("proto", "'tcp' does not say which end this is: write tcp-server");
         }
         let mut locals = core::mem::take(&mut self.draft.locals);
         if locals.is_empty() {

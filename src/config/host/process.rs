@@ -1,6 +1,7 @@
 //! The process: its privileges, its log, its status file.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 /// What the process becomes, and when.
@@ -59,6 +60,8 @@ pub struct LogConfig {
     pub machine_readable: bool,
     /// `errors-to-stderr`: errors to standard error rather than standard output.
     pub errors_to_stderr: bool,
+    /// From `verb 4` on: every setting in a line as OpenVPN prints it, to be logged below "Current Parameter Settings:".
+    pub settings: Vec<String>,
 }
 
 impl Default for LogConfig {
@@ -70,6 +73,7 @@ impl Default for LogConfig {
             suppress_timestamps: false,
             machine_readable: false,
             errors_to_stderr: false,
+            settings: Vec::new(),
         }
     }
 }

@@ -322,10 +322,13 @@ fn what_a_client_binds_to() {
     let port = |more: &str| {
         client(&client_with(more)).0.remotes.remove(0).connection.bind.and_then(|bind| bind.port)
     };
-    assert_eq!(port(""), Some(1194));
+    // Not at all, unless it is told to.
+    assert_eq!(port(""), None);
     assert_eq!(port("nobind"), None);
+    assert_eq!(port("port 53"), None);
+    assert_eq!(port("bind"), Some(1194));
+    assert_eq!(port("port 53\nbind"), Some(53));
     assert_eq!(port("lport 0"), None);
-    assert_eq!(port("port 53"), Some(53));
     assert_eq!(port("proto tcp"), None);
     assert_eq!(port("proto tcp\nlport 7"), Some(7));
 }
