@@ -81,6 +81,9 @@ pub enum Event {
     ConnectRequested {
         /// Index into [`ClientConfig::remotes`](crate::config::ClientConfig::remotes).
         remote: usize,
+        /// Which of its addresses, if its name has several and
+        /// [`Client::found_addresses`](crate::Client::found_addresses) has told so.
+        address: usize,
     },
     /// Client: call [`Client::provide_credentials`](crate::Client::provide_credentials).
     CredentialsRequested {
@@ -254,6 +257,26 @@ pub enum Event {
         /// The link.
         link: crate::path::LinkId,
     },
+    /// Client: the next attempt follows after this pause (`connect-retry`).
+    Paused {
+        /// How long.
+        pause: Duration,
+    },
+    /// Client: the server needs more time, or another step of the user's, to decide on the login (AUTH_PENDING).
+    AuthPending {
+        /// Who.
+        peer: PeerId,
+        /// How long the client waits for the decision, from the end of the key exchange on.
+        timeout: Duration,
+    },
+    /// Client: a text for the user or the user interface (INFO, INFO_PRE), such as `WEB_AUTH::URL`. It may be a secret,
+    /// and is from the network: printable, but nothing more is known of it.
+    ServerInfo {
+        /// From whom.
+        peer: PeerId,
+        /// The text.
+        text: String,
+    },
     /// Something that a person may want to know.
     Notice {
         /// About whom; [`PeerId::NONE`] if about nobody in particular.
@@ -365,6 +388,14 @@ pub enum CloseReason {
     NoSharedCipher,
     /// The login was refused: at the server by its host, at the client with the server's reason.
     AuthFailed(String),
+    /// Client: the login was refused, with the server's reason, and is tried again (`auth-retry`).
+    AuthRetry(String),
+    /// Client: the token that stood for the login was refused; the next attempt logs in anew.
+    TokenRefused(String),
+    /// Client: the server refuses for now (AUTH_FAILED,TEMP), with its reason.
+    RefusedForNow(String),
+    /// Client: all remotes were tried in vain as often as `connect-retry-max` says.
+    RetriesExhausted(u32),
     /// The host did not answer a question about the peer in time.
     AuthTimeout,
     /// Server: the host refused the client, whose certificate and login were in order, or `disable` did.
@@ -373,6 +404,10 @@ pub enum CloseReason {
     PingTimeout,
     /// Nothing was received for `ping-exit`.
     PingExit,
+    /// Too little went through the tunnel (`inactive`).
+    Inactive,
+    /// The session has lasted as long as it may (`session-timeout`).
+    SessionTimeout,
     /// The peer said that it leaves (`explicit-exit-notify`).
     RemoteExit,
     /// The server asked for a restart (RESTART).
@@ -398,7 +433,16 @@ pub enum CloseReason {
 impl CloseReason {
     /// Whether a client should not try again: the same would happen.
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::Requested | Self::PingExit | Self::AuthFailed(_) | Self::RemoteHalt(_))
+        matches!(
+            self,
+            Self::Requested
+                | Self::PingExit
+                | Self::Inactive
+                | Self::SessionTimeout
+                | Self::AuthFailed(_)
+                | Self::RetriesExhausted(_)
+                | Self::RemoteHalt(_)
+        )
     }
 }
 
@@ -419,9 +463,27 @@ impl fmt::Display for CloseReason {
             Self::HandshakeTimeout => f.write_str("the TLS handshake did not complete in time (check your network connectivity)"),
             Self::Tls(sentence) => f.write_str(sentence),
             Self::NoSharedCipher => f.write_str("Data channel cipher negotiation failed (no shared cipher)"),
-            Self::AuthFailed(reason) if reason.is_empty() => f.write_str("authentication failed"),
-            Self::AuthFailed(reason) => write!(f, "authentication failed: {reason}"),
+            Self::AuthFailed(reason) | Self::AuthRetry(reason) if reason.is_empty() => {
+                f.write_str("authentication failed")
+            }
+            Self::AuthFailed(reason) | Self::AuthRetry(reason) => {
+                write!(f, "authentication failed: {reason}")
+            }
+            Self::TokenRefused(reason) if reason.is_empty() => {
+                f.write_str("the server no longer accepts the token of this login (auth-token)")
+            }
+            Self::TokenRefused(reason) => {
+                write!(f, "the server no longer accepts the token of this login (auth-token): {reason}")
+            }
+            Self::RefusedForNow(reason) if reason.is_empty() => f.write_str("the server refuses for now"),
+            Self::RefusedForNow(reason) => write!(f, "the server refuses for now: {reason}"),
+            Self::RetriesExhausted(rounds) => write!(
+                f,
+                "All connections have been connect-retry-max ({rounds}) times unsuccessful, exiting"
+            ),
             Self::AuthTimeout => f.write_str("authentication was not decided in time"),
+            Self::Inactive => f.write_str("Inactivity timeout (--inactive), exiting"),
+            Self::SessionTimeout => f.write_str("Session timeout, exiting"),
             Self::ConnectRefused(reason) if reason.is_empty() => f.write_str("the client was refused"),
             Self::ConnectRefused(reason) => write!(f, "the client was refused: {reason}"),
             Self::PingExit => f.write_str("Inactivity timeout (--ping-exit), exiting"),

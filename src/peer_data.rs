@@ -43,9 +43,29 @@ pub struct PeerData {
     ping: Option<Duration>,
     last_sent: Instant,
     last_received: Instant,
+    activity: Activity,
     remote_exit: bool,
     traffic: Traffic,
     drops: DropCounters,
+}
+
+/// When enough was last carried that the tunnel does not count as idle (`inactive`).
+#[derive(Clone, Copy, Debug)]
+struct Activity {
+    /// So many bytes of inner packets are enough.
+    minimum: u64,
+    counted: u64,
+    last: Instant,
+}
+
+impl Activity {
+    #[inline]
+    fn count(&mut self, now: Instant, len: usize) {
+        self.counted += len as u64;
+        if self.counted >= self.minimum {
+            (self.counted, self.last) = (0, now);
+        }
+    }
 }
 
 /// A packet that was opened.
@@ -85,6 +105,7 @@ impl PeerData {
             ping: None,
             last_sent: now,
             last_received: now,
+            activity: Activity { minimum: 0, counted: 0, last: now },
             remote_exit: false,
             traffic: Traffic::default(),
             drops: DropCounters::default(),
@@ -170,6 +191,11 @@ impl PeerData {
         self.ping = ping;
     }
 
+    /// From `now` on, counts inner packets in both directions until they make `minimum` bytes together, and again.
+    pub(crate) fn watch_activity(&mut self, now: Instant, minimum: u64) {
+        self.activity = Activity { minimum, counted: 0, last: now };
+    }
+
     pub(crate) fn set_session(&mut self, session: SessionId) {
         self.session = session;
     }
@@ -212,6 +238,7 @@ impl PeerData {
         }
         self.seal_payload(now, buf)?;
         self.traffic.inner_sent.count(inner_len);
+        self.activity.count(now, inner_len);
         Ok(())
     }
 
@@ -269,6 +296,11 @@ impl PeerData {
     /// When something authentic last came from the peer; at first, when this state was made.
     pub fn last_received(&self) -> Instant {
         self.last_received
+    }
+
+    /// When inner packets last made up the bytes that `inactive` asks for; at first, when the session was connected.
+    pub fn last_active(&self) -> Instant {
+        self.activity.last
     }
 
     /// What it has carried.
@@ -336,6 +368,7 @@ impl PeerData {
             clamp.apply(buf.payload_mut());
         }
         self.traffic.inner_received.count(buf.len());
+        self.activity.count(now, buf.len());
         Ok(Payload::Packet)
     }
 

@@ -128,6 +128,10 @@ pub enum TimerKind {
     ScheduledExit,
     /// The client's pause between two attempts (`connect-retry`).
     ConnectRetry,
+    /// Too little has gone through the tunnel (`inactive`).
+    Inactive,
+    /// The session has lasted as long as it may (`session-timeout`).
+    SessionTimeout,
 }
 
 impl fmt::Display for TimerKind {
@@ -145,6 +149,8 @@ impl fmt::Display for TimerKind {
             Self::AuthDeadline => "auth-deadline",
             Self::ScheduledExit => "scheduled-exit",
             Self::ConnectRetry => "connect-retry",
+            Self::Inactive => "inactive",
+            Self::SessionTimeout => "session-timeout",
         })
     }
 }

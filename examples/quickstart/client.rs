@@ -160,7 +160,7 @@ impl Guest {
 fn act(end: &mut End<Client>, facts: &mut Facts, remotes: &[Remote], event: Event) {
     let now = end.now();
     match event {
-        Event::ConnectRequested { remote } => {
+        Event::ConnectRequested { remote, .. } => {
             facts.began = now;
             let address =
                 remotes.get(remote).and_then(|remote| remote.host.parse().ok().map(|ip| (ip, remote.port)));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use adit::wire::message::mask_secrets;
 use adit::{Address, Cipher, CloseReason, Event, Path, PeerId, Role};
 
 use crate::log::{Level, Verb};
@@ -144,6 +145,16 @@ impl Narrator {
             }
             Event::MessageReceived { text, .. } => one(Level::PUSH, received(text)),
             Event::Closed { reason, .. } => closed(self.role, self.common_name(peer), reason),
+            Event::Paused { pause } if !pause.is_zero() => {
+                vec![info(format!("Restart pause, {} second(s)", pause.as_secs()))]
+            }
+            Event::AuthPending { timeout, .. } => {
+                let seconds = timeout.as_secs();
+                vec![info(format!("AUTH_PENDING received, the server decides within {seconds} seconds"))]
+            }
+            Event::ServerInfo { text, .. } => {
+                one(Level::PUSH, format!("Info command was pushed by server ('{}')", mask_secrets(text)))
+            }
             Event::Notice { text, .. } => vec![info(text.clone())],
             _ => Vec::new(),
         }
@@ -231,6 +242,9 @@ fn closed(role: Role, name: &str, reason: &CloseReason) -> Vec<Line> {
     let mut why_refused = "";
     let (cause, signal, label) = match reason {
         // Whoever asked for it has said so.
+        CloseReason::RetriesExhausted(_) => {
+            return vec![info(reason.to_string()), info("Exiting due to fatal error".to_owned())];
+        }
         CloseReason::Requested | CloseReason::Restart if role == Role::Client => return Vec::new(),
         CloseReason::Requested => (None, "SIGTERM", "exit"),
         CloseReason::RemoteExit => (None, "SIGTERM", "remote-exit"),
@@ -249,6 +263,11 @@ fn closed(role: Role, name: &str, reason: &CloseReason) -> Vec<Line> {
             let text = format!("[{name}] Inactivity timeout (--ping-exit), exiting");
             (Some(info(text)), "SIGTERM", "ping-exit")
         }
+        CloseReason::Inactive => (told(), "SIGTERM", "inactive"),
+        CloseReason::SessionTimeout => (told(), "SIGTERM", "session-timeout"),
+        CloseReason::AuthRetry(_) => (told(), "SIGUSR1", "auth-failure"),
+        CloseReason::TokenRefused(_) => (told(), "SIGUSR1", "auth-failure (auth-token)"),
+        CloseReason::RefusedForNow(_) => (told(), "SIGUSR1", "auth-temp-failure (server temporary reject)"),
         CloseReason::AuthFailed(why) if role == Role::Server => {
             why_refused = why.as_str();
             (tls_error(AUTH_ERROR.to_owned()), "SIGTERM", "auth-failure")

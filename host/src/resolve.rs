@@ -18,13 +18,22 @@ pub(crate) struct Target {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) family: Option<AddressFamily>,
-    /// Which of several addresses is wanted.
-    pub(crate) turn: usize,
     /// Where our end is bound, if it is.
     pub(crate) bind: Option<Bind>,
+    /// A proxy on the way, whose address is needed as well.
+    pub(crate) proxy: Option<(String, u16)>,
 }
 
 /// The same in addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// The other end: at least one address, each with our own end to bind to, if it is to be bound.
+    pub(crate) ends: Vec<Ends>,
+    /// The proxy.
+    pub(crate) proxy: Option<SocketAddr>,
+}
+
+/// Both ends of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ends {
     pub(crate) remote: SocketAddr,
@@ -34,22 +43,45 @@ pub(crate) struct Ends {
 
 impl Target {
     /// Begins to look it up.
-    pub(crate) fn look_up(self) -> io::Result<Task<Result<Ends, String>>> {
-        Task::spawn("resolver", move |_| self.ends())
+    pub(crate) fn look_up(self) -> io::Result<Task<Result<Found, String>>> {
+        Task::spawn("resolver", move |_| self.found())
     }
 
-    fn ends(&self) -> Result<Ends, String> {
-        let addresses = resolve(&self.host, self.port, self.family)?;
-        let remote = addresses[self.turn % addresses.len()];
-        let family = Some(family_of(remote));
-        let local = match &self.bind {
-            Some(Bind { host: Some(host), port, .. }) => {
-                resolve(host, port.unwrap_or(0), family)?.first().copied()
-            }
-            Some(Bind { host: None, port: Some(port), .. }) => Some(any_address(family, *port)),
-            Some(Bind { host: None, port: None, .. }) | None => None,
+    fn found(&self) -> Result<Found, String> {
+        let proxy = match &self.proxy {
+            Some((host, port)) => resolve(host, *port, None)?.first().copied(),
+            None => None,
         };
-        Ok(Ends { remote, local })
+        let addresses = resolve(&self.host, self.port, self.family)?;
+        let v4 = self.local(&addresses, AddressFamily::V4);
+        let v6 = self.local(&addresses, AddressFamily::V6);
+        let mut ends = Vec::with_capacity(addresses.len());
+        let mut refusal = None;
+        for remote in addresses {
+            match if remote.is_ipv4() { &v4 } else { &v6 } {
+                Ok(local) => ends.push(Ends { remote, local: *local }),
+                Err(why) => refusal = Some(why.clone()),
+            }
+        }
+        // There may be no way to one of its addresses only.
+        match refusal {
+            Some(why) if ends.is_empty() => Err(why),
+            _ => Ok(Found { ends, proxy }),
+        }
+    }
+
+    /// Our end of links to addresses of `family`, if there are any.
+    fn local(&self, addresses: &[SocketAddr], family: AddressFamily) -> Result<Option<SocketAddr>, String> {
+        if !addresses.iter().any(|address| family_of(*address) == family) {
+            return Ok(None);
+        }
+        Ok(match &self.bind {
+            Some(Bind { host: Some(host), port, .. }) => {
+                resolve(host, port.unwrap_or(0), Some(family))?.first().copied()
+            }
+            Some(Bind { host: None, port: Some(port), .. }) => Some(any_address(Some(family), *port)),
+            Some(Bind { host: None, port: None, .. }) | None => None,
+        })
     }
 }
 
@@ -106,30 +138,30 @@ mod tests {
 
     #[test]
     fn both_ends_are_of_one_family() {
-        let bind = |host: Option<&str>, port| {
-            let mut bind = Bind::default();
-            (bind.host, bind.port) = (host.map(Into::into), port);
-            Some(bind)
-        };
+        let bind =
+            |host: Option<&str>, port| Some(Bind { host: host.map(Into::into), port, ..Bind::default() });
         let target = Target {
             host: "2001:db8::1".into(),
             port: 1194,
             family: None,
-            turn: 3,
             bind: bind(None, Some(7)),
+            proxy: None,
         };
-        let ends = |remote: &str, local: Option<&str>| Ends {
-            remote: remote.parse().unwrap(),
-            local: local.map(|local| local.parse().unwrap()),
+        let found = |remote: &str, local: Option<&str>| {
+            let remote = remote.parse().unwrap();
+            let ends = vec![Ends { remote, local: local.map(|local| local.parse().unwrap()) }];
+            Ok(Found { ends, proxy: None })
         };
-        assert_eq!(target.ends().unwrap(), ends("[2001:db8::1]:1194", Some("[::]:7")));
-        let local = bind(Some("127.0.0.1"), Some(7));
-        let ipv4 = Target { host: "192.0.2.1".into(), bind: local.clone(), ..target.clone() };
-        assert_eq!(ipv4.ends().unwrap(), ends("192.0.2.1:1194", Some("127.0.0.1:7")));
+        assert_eq!(target.found(), found("[2001:db8::1]:1194", Some("[::]:7")));
+        let ipv4 =
+            Target { host: "192.0.2.1".into(), bind: bind(Some("127.0.0.1"), Some(7)), ..target.clone() };
+        assert_eq!(ipv4.found(), found("192.0.2.1:1194", Some("127.0.0.1:7")));
         let neither = Target { bind: None, ..target.clone() };
-        assert_eq!(neither.ends().unwrap(), ends("[2001:db8::1]:1194", None));
-        let mixed = Target { bind: local, ..target };
-        assert!(mixed.ends().unwrap_err().ends_with("127.0.0.1 has no IPv6 address"));
+        assert_eq!(neither.found(), found("[2001:db8::1]:1194", None));
+        let mixed = Target { bind: bind(Some("127.0.0.1"), None), ..target.clone() };
+        assert!(mixed.found().unwrap_err().ends_with("127.0.0.1 has no IPv6 address"));
+        let behind = Target { proxy: Some(("192.0.2.9".into(), 1080)), ..target };
+        assert_eq!(behind.found().unwrap().proxy, Some("192.0.2.9:1080".parse().unwrap()));
     }
 
     #[test]

@@ -3,19 +3,23 @@
 //! Owns one `Session` at a time, what the server pushed, and the order of the remotes. Opens no link: it asks the
 //! host to ([`Event::ConnectRequested`]), and is told of the result.
 
+mod end;
+mod login;
 mod probe;
 mod pull;
+mod refusal;
 mod remotes;
 mod verify;
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::algorithm::Role;
 use crate::buffer::PacketBuf;
-use crate::config::{AuthUserPass, ClientConfig, Credentials, TunnelSettings};
+use crate::config::{ClientConfig, ConnectRetry, Connection, Credentials, TunnelSettings};
 use crate::data::{OCC_EXIT, Special};
 use crate::error::{Error, UsageError};
 use crate::event::{CloseReason, Event, EventQueue, RequestId};
@@ -33,8 +37,10 @@ use crate::wire::stream;
 
 pub use probe::{Answer, Probe, ServerAnswer};
 
+use end::Retry;
+use login::LoginState;
 use pull::Pull;
-use remotes::Remotes;
+use remotes::{Next, Remotes};
 
 /// How long after an exit notice, at most, the link stays open for its acknowledgement.
 const EXIT_NOTICE_INTERVAL: Duration = Duration::from_secs(1);
@@ -42,11 +48,14 @@ const EXIT_NOTICE_INTERVAL: Duration = Duration::from_secs(1);
 /// An OpenVPN client, sans-IO. [`crate`]'s documentation has the run loop.
 pub struct Client {
     config: ClientConfig,
-    shared: Arc<Shared>,
+    /// What the sessions with each remote have in common.
+    connections: Vec<Arc<Shared>>,
     env: Environment,
     local_info: Arc<str>,
-    credentials: Option<Credentials>,
+    login: LoginState,
     remotes: Remotes,
+    /// What the end of this session means for the next.
+    retry: Retry,
     state: State,
     session: Option<Box<Session>>,
     /// A session that has ended, while its last packets (an alert, an acknowledgement) are to be sent.
@@ -71,7 +80,11 @@ enum State {
     /// The handshake runs, or at first waits for the server's answer.
     Handshake { answer_by: Instant },
     /// The server was asked for options.
-    Pull { until: Instant },
+    Pull {
+        /// When the key exchange was complete.
+        since: Instant,
+        until: Instant,
+    },
     /// Data flows.
     Up,
     /// A pause before the next attempt.
@@ -101,19 +114,26 @@ impl Client {
     ) -> Result<Self, Error> {
         let (shared, events) =
             Shared::load(Role::Client, &config.session, host.crypto, host.unix_time, limits)?;
+        let own = config.remotes.iter().map(|remote| shared.for_connection(&remote.connection));
+        let mut connections = own.collect::<Result<Vec<_>, _>>()?;
+        if connections.is_empty() {
+            connections.push(shared);
+        }
         let local_info = pull::local_info(&config).to_string().into();
-        let credentials = match &config.auth_user_pass {
-            AuthUserPass::Given(credentials) => Some(credentials.clone()),
-            AuthUserPass::Off | AuthUserPass::Ask => None,
-        };
-        let remotes = Remotes::new(config.remotes.len(), config.connect_retry);
+        let login = LoginState::new(&config.auth_user_pass, config.auth_nocache);
+        let mut env = Environment::new(host.entropy, now, host.unix_time);
+        let mut remotes = Remotes::new(config.remotes.len(), config.connect_retry_max);
+        if config.remote_random {
+            remotes.shuffle(&mut env);
+        }
         Ok(Self {
             config,
-            shared,
-            env: Environment::new(host.entropy, now, host.unix_time),
+            connections,
+            env,
             local_info,
-            credentials,
+            login,
             remotes,
+            retry: Retry::default(),
             state: State::Idle,
             session: None,
             farewell: None,
@@ -133,7 +153,7 @@ impl Client {
         if !matches!(self.state, State::Idle | State::Paused { .. }) {
             return;
         }
-        if matches!(self.config.auth_user_pass, AuthUserPass::Ask) && self.credentials.is_none() {
+        if self.login.must_ask() {
             self.requests += 1;
             let request = RequestId(self.requests);
             self.state = State::Credentials(request);
@@ -152,11 +172,19 @@ impl Client {
     ) -> Result<(), Error> {
         match self.state {
             State::Credentials(asked) if asked == request => {
-                self.credentials = Some(credentials);
+                self.login.provide(credentials);
                 self.request_link();
                 Ok(())
             }
             _ => Err(UsageError::NoSuchRequest.into()),
+        }
+    }
+
+    /// Tells how many addresses the name of the remote has that [`Event::ConnectRequested`] asks for; before the answer,
+    /// and once for each name. All of them are tried before the next remote. A host that does not tell has one.
+    pub fn found_addresses(&mut self, _now: Instant, count: usize) {
+        if matches!(self.state, State::Link) {
+            self.remotes.found(count);
         }
     }
 
@@ -165,21 +193,33 @@ impl Client {
         if !matches!(self.state, State::Link) {
             return Err(UsageError::WrongState.into());
         }
-        self.state = State::Handshake { answer_by: now + self.config.connect_timeout };
+        self.state = State::Handshake { answer_by: now + self.connect_timeout() };
         self.settings = None;
         self.pull.reset();
-        let login = Login { credentials: self.credentials.clone(), peer_info: Arc::clone(&self.local_info) };
-        match Session::connect(&self.shared, &mut self.env, now, path, login) {
+        self.retry = Retry::default();
+        let login =
+            Login { credentials: self.login.present().cloned(), peer_info: Arc::clone(&self.local_info) };
+        match Session::connect(&self.shared(), &mut self.env, now, path, login) {
             Ok(session) => self.session = Some(Box::new(session)),
             Err(reason) => self.close(now, reason),
         }
         Ok(())
     }
 
-    /// Answers [`Event::ConnectRequested`]: there is no link to be had. The next remote is tried after a pause.
+    /// Answers [`Event::ConnectRequested`]: there is no link to be had. The next address or remote is tried after a
+    /// pause.
     pub fn connect_failed(&mut self, now: Instant, why: &str) {
         if matches!(self.state, State::Link) {
             self.close(now, CloseReason::ConnectFailed(why.to_string()));
+        }
+    }
+
+    /// Answers [`Event::ConnectRequested`]: no connection came about within `connect-timeout`. The next address or remote
+    /// is tried at once.
+    pub fn connect_timed_out(&mut self, now: Instant) {
+        if matches!(self.state, State::Link) {
+            self.retry.at_once = true;
+            self.close(now, CloseReason::NoAnswer);
         }
     }
 
@@ -192,7 +232,11 @@ impl Client {
 
     /// Ends the session and begins another (SIGUSR1).
     pub fn restart(&mut self, now: Instant) {
-        if self.session.is_some() {
+        if self.session.is_some() || matches!(self.state, State::Link) {
+            if !self.is_connected() {
+                self.retry.next = Some(Next::Remote);
+            }
+            self.remotes.forget_addresses();
             self.close(now, CloseReason::Restart);
         }
     }
@@ -207,7 +251,7 @@ impl Client {
     /// Leaves for good: tells the server if `explicit-exit-notify` says so, then [`Event::Closed`] follows.
     pub fn disconnect(&mut self, now: Instant) {
         let notify = self.settings.as_ref().and_then(|settings| settings.explicit_exit_notify);
-        let notify = notify.or(self.config.session.explicit_exit_notify);
+        let notify = notify.or_else(|| self.shared().config.explicit_exit_notify);
         match (&self.state, &mut self.session, notify) {
             (State::Leaving { .. }, ..) => {}
             (State::Up, Some(session), Some(seconds)) if session.path().transport == Transport::Udp => {
@@ -261,7 +305,7 @@ impl Client {
             out.settle(Err(DropReason::UnknownPeer), &mut self.drops);
             return bytes.len();
         };
-        let max = stream::max_packet(self.shared.config.tun_mtu);
+        let max = stream::max_packet(self.shared().config.tun_mtu);
         let used = take_packet(self, max, bytes, out, |client, buf| client.datagram(now, &path, buf));
         if out.verdict == Verdict::Drop
             && let Some(what) = breaks_link(out.reason)
@@ -287,9 +331,10 @@ impl Client {
             State::Paused { until } if *until <= now => self.start(now),
             State::Leaving { until, .. } if *until <= now => self.close(now, CloseReason::Requested),
             State::Handshake { answer_by } if *answer_by <= now && !self.is_answered() => {
+                self.retry.at_once = true;
                 self.close(now, CloseReason::NoAnswer);
             }
-            State::Pull { until } if *until <= now => self.close(now, CloseReason::HandshakeTimeout),
+            State::Pull { until, .. } if *until <= now => self.close(now, CloseReason::HandshakeTimeout),
             State::Pull { .. } => {
                 if let Some(session) = self.session.as_mut().filter(|_| self.pull.is_request_due(now)) {
                     session.send_message("PUSH_REQUEST");
@@ -344,7 +389,7 @@ impl Client {
                 let at = notices.map_or(*until, |notices| notices.next.min(*until));
                 Some(Deadline { at, reason: TimerKind::ScheduledExit })
             }
-            State::Pull { until } => {
+            State::Pull { until, .. } => {
                 let at = self.pull.next_request().map_or(*until, |at| at.min(*until));
                 Some(Deadline { at, reason: TimerKind::PushRequest })
             }
@@ -381,13 +426,36 @@ impl Client {
 
     // ---- private ----
 
+    fn shared(&self) -> Arc<Shared> {
+        let (remote, _) = self.remotes.current();
+        Arc::clone(&self.connections[remote])
+    }
+
+    fn connection(&self) -> Option<&Connection> {
+        let (remote, _) = self.remotes.current();
+        self.config.remotes.get(remote).map(|remote| &remote.connection)
+    }
+
+    fn connect_timeout(&self) -> Duration {
+        self.connection().and_then(|own| own.connect_timeout).unwrap_or(self.config.connect_timeout)
+    }
+
+    fn connect_retry(&self) -> ConnectRetry {
+        self.connection().and_then(|own| own.connect_retry).unwrap_or(self.config.connect_retry)
+    }
+
+    fn floats(&self) -> bool {
+        self.config.float || self.connection().is_some_and(|own| own.float)
+    }
+
     fn is_answered(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.is_heard())
     }
 
     fn request_link(&mut self) {
         self.state = State::Link;
-        self.events.push(Event::ConnectRequested { remote: self.remotes.current() });
+        let (remote, address) = self.remotes.current();
+        self.events.push(Event::ConnectRequested { remote, address });
     }
 
     fn datagram(
@@ -396,9 +464,10 @@ impl Client {
         path: &Path,
         buf: &mut PacketBuf<'_>,
     ) -> Result<Outcome, DropReason> {
+        let floats = self.floats();
         let session = self.session.as_mut().ok_or(DropReason::UnknownPeer)?;
         let from_server = session.path().same_remote(path);
-        if !from_server && !self.config.float {
+        if !from_server && !floats {
             return Err(DropReason::WrongAddress);
         }
         let (opcode, _) = parse_first_byte(*buf.payload().first().ok_or(DropReason::Truncated)?)?;
@@ -499,14 +568,17 @@ impl Client {
             SessionEvent::Active { renegotiation: false } => {
                 let common_name = session.certificate().and_then(|cert| cert.common_name.clone());
                 self.events.push(Event::PeerAuthenticated { peer, common_name, path: *session.path() });
+                self.login.was_sent();
                 if !self.config.pull {
                     self.configure(now, TunnelSettings::default())?;
                 } else if let Some(options) = self.pull.take_early() {
                     self.pushed(now, &options)?;
                 } else {
-                    self.pull.begin(now);
                     session.send_message("PUSH_REQUEST");
-                    self.state = State::Pull { until: now + self.config.session.hand_window };
+                    self.state = State::Pull {
+                        since: now,
+                        until: now + self.pull.begin_waiting(now, &session.shared().config),
+                    };
                 }
             }
             SessionEvent::Active { renegotiation: true } => {
@@ -515,35 +587,11 @@ impl Client {
                 }
             }
             SessionEvent::Message(text) => return self.message(now, &text),
+            SessionEvent::BadMessage(reason) => self.drops.count(reason),
             SessionEvent::Failed(reason) => return Err(reason),
             SessionEvent::ClientHello(_) => {}
         }
         Ok(())
-    }
-
-    /// Ends the session. A client tries again after a pause, unless the reason is final.
-    fn close(&mut self, now: Instant, reason: CloseReason) {
-        let was_up = matches!(self.state, State::Up | State::Leaving { .. });
-        // Who leaves does not come back, whatever ends the session before its notice is through.
-        let reason =
-            if matches!(self.state, State::Leaving { .. }) { CloseReason::Requested } else { reason };
-        self.verify = None;
-        if let Some(session) = self.session.take() {
-            if session.path().transport == Transport::Tcp {
-                self.events.push(Event::LinkClosed { link: session.path().link });
-            }
-            self.farewell = Some(session);
-        }
-        if matches!((&reason, &self.config.auth_user_pass), (CloseReason::AuthFailed(_), AuthUserPass::Ask)) {
-            self.credentials = None; // the next attempt asks for better ones
-        }
-        self.settings = None;
-        self.state = if reason.is_final() {
-            State::Idle
-        } else {
-            State::Paused { until: now + self.remotes.after_failure(was_up) }
-        };
-        self.events.push(Event::Closed { peer: PeerId::SERVER, reason });
     }
 }
 

@@ -3,12 +3,13 @@
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{Client, State};
 use crate::algorithm::Cipher;
-use crate::config::{ClientConfig, PingTimeout, PushBase, SessionConfig, TunnelSettings};
+use crate::config::{ClientConfig, PingTimeout, PullAction, PushBase, SessionConfig, TunnelSettings};
 use crate::event::{CloseReason, Event};
 use crate::path::Transport;
 use crate::peer::PeerId;
@@ -34,11 +35,19 @@ pub(super) struct Pull {
     next_request: Option<Instant>,
     /// Options that came before our own half of the key exchange was acknowledged.
     early: Option<Vec<String>>,
+    /// AUTH_PENDING: how long to wait for them, from the end of the key exchange on.
+    patience: Option<Duration>,
 }
 
 impl Pull {
     pub(super) fn new(limit: usize) -> Self {
-        Self { assembler: PushReplyAssembler::new(limit), limit, next_request: None, early: None }
+        Self {
+            assembler: PushReplyAssembler::new(limit),
+            limit,
+            next_request: None,
+            early: None,
+            patience: None,
+        }
     }
 
     pub(super) fn reset(&mut self) {
@@ -49,9 +58,15 @@ impl Pull {
         self.early.take()
     }
 
-    /// The first request has been sent.
-    pub(super) fn begin(&mut self, now: Instant) {
+    /// The first request has been sent: how long to wait for the answer.
+    pub(super) fn begin_waiting(&mut self, now: Instant, config: &SessionConfig) -> Duration {
         self.next_request = Some(now + REQUEST_INTERVAL);
+        self.patience.unwrap_or(config.hand_window)
+    }
+
+    /// The server asked for more time.
+    pub(super) fn wait_for(&mut self, patience: Duration) {
+        self.patience = Some(patience);
     }
 
     pub(super) fn next_request(&self) -> Option<Instant> {
@@ -62,7 +77,7 @@ impl Pull {
     pub(super) fn is_request_due(&mut self, now: Instant) -> bool {
         let due = self.next_request.is_some_and(|at| at <= now);
         if due {
-            self.begin(now);
+            self.next_request = Some(now + REQUEST_INTERVAL);
         }
         due
     }
@@ -113,8 +128,10 @@ impl Client {
         self.events.push(Event::MessageReceived { peer, text: mask_secrets(text) });
         match ControlMessage::parse(text) {
             ControlMessage::PushReply(part) => {
-                let complete =
-                    self.pull.assembler.add(part).map_err(|error| CloseReason::BadPush(error.to_string()))?;
+                let complete = self.pull.assembler.add(part).map_err(|reason| {
+                    self.drops.count(reason);
+                    CloseReason::BadPush(alloc::format!("they are more than {} bytes", self.pull.limit))
+                })?;
                 match complete {
                     Some(options) if matches!(self.state, State::Pull { .. }) => {
                         self.pushed(now, &options)?
@@ -128,20 +145,13 @@ impl Client {
                     None => {}
                 }
             }
-            // What expired in a session that was up is its token: log in anew.
-            ControlMessage::AuthFailed(reason) if matches!(self.state, State::Up) => {
-                return Err(CloseReason::RemoteRestart(reason.to_string()));
-            }
-            ControlMessage::AuthFailed(reason) => return Err(auth_failed(reason)),
-            ControlMessage::AuthPending(_) => {
-                self.events
-                    .notice(peer, "the server waits for a further decision on this login (AUTH_PENDING)");
-            }
-            ControlMessage::Restart(text) => return Err(CloseReason::RemoteRestart(text.to_string())),
+            ControlMessage::AuthFailed(reason) => return Err(self.auth_failed(reason)),
+            ControlMessage::AuthPending(keywords) => self.auth_pending(keywords),
+            ControlMessage::Restart(text) => return Err(self.restart_asked(text)),
             ControlMessage::Halt(text) => return Err(CloseReason::RemoteHalt(text.to_string())),
             ControlMessage::Exit => return Err(CloseReason::RemoteExit),
             ControlMessage::Info(text) | ControlMessage::InfoPre(text) => {
-                self.events.notice(peer, alloc::format!("the server says: {}", mask_secrets(text)));
+                self.events.push(Event::ServerInfo { peer, text: text.to_string() });
             }
             ControlMessage::PushRequest
             | ControlMessage::PushUpdate(_)
@@ -154,27 +164,59 @@ impl Client {
     }
 
     fn renew_token(&mut self, options: &[String]) {
-        let token = TunnelSettings::parse(options, &PushBase::default())
-            .ok()
-            .and_then(|(settings, _)| settings.auth_token);
-        if let (Some(session), Some(token)) = (&mut self.session, token) {
-            session.set_password(&token);
+        if let Ok((settings, _)) = TunnelSettings::parse(options, &self.config.push_base()) {
+            self.take_token(&settings);
+        }
+    }
+
+    /// The next logins are by the token that was pushed, if one was.
+    fn take_token(&mut self, settings: &TunnelSettings) {
+        let Some(session) = &mut self.session else { return };
+        let username = session.username().map(ToString::to_string);
+        if let Some(token) = self.login.pushed(settings, username) {
+            session.set_login(token);
         }
     }
 
     pub(super) fn pushed(&mut self, now: Instant, options: &[String]) -> Result<(), CloseReason> {
-        let base = PushBase { tun_mtu_max: MAX_PUSHED_MTU, ..PushBase::default() };
-        let (settings, notices) = TunnelSettings::parse(options, &base).map_err(CloseReason::BadPush)?;
+        let kept = self.filtered(options)?;
+        let base = PushBase { tun_mtu_max: MAX_PUSHED_MTU, ..self.config.push_base() };
+        let (settings, notices) = TunnelSettings::parse(&kept, &base).map_err(CloseReason::BadPush)?;
         for notice in notices {
             self.events.notice(PeerId::SERVER, notice);
         }
         self.configure(now, settings)
     }
 
+    /// What `pull-filter` lets through: the first filter that fits an option decides.
+    fn filtered<'a>(&mut self, options: &'a [String]) -> Result<Vec<&'a str>, CloseReason> {
+        let mut kept = Vec::with_capacity(options.len());
+        for option in options {
+            let text = option.trim_start();
+            let filter = self.config.pull_filters.iter().find(|filter| text.starts_with(&*filter.prefix));
+            match filter.map(|filter| (filter.action, &filter.prefix)) {
+                None | Some((PullAction::Accept, _)) => kept.push(text),
+                Some((PullAction::Ignore, prefix)) => {
+                    let text = alloc::format!(
+                        "a pushed option was passed over, as pull-filter ignore '{prefix}' says"
+                    );
+                    self.events.notice(PeerId::SERVER, text);
+                }
+                Some((PullAction::Reject, prefix)) => {
+                    return Err(CloseReason::BadPush(alloc::format!(
+                        "pull-filter reject '{prefix}' fits one"
+                    )));
+                }
+            }
+        }
+        Ok(kept)
+    }
+
     /// Puts settings into force: data keys are made, and packets flow.
     pub(super) fn configure(&mut self, now: Instant, settings: TunnelSettings) -> Result<(), CloseReason> {
         let Some(session) = &mut self.session else { return Ok(()) };
-        let config = &self.shared.config;
+        let shared = Arc::clone(session.shared());
+        let config = &shared.config;
         let flags = settings.flags;
         if flags.dyn_tls_crypt || flags.aead_epoch {
             return Err(CloseReason::BadPush(
@@ -200,9 +242,11 @@ impl Client {
             .then_some(PingTimeout { after: DEFAULT_PING_RESTART, exit: false });
         let timeout = settings.ping_timeout.unwrap_or_else(|| config.ping_timeout.or(default_timeout));
         session.start_keepalive(now, settings.ping.unwrap_or(config.ping), timeout);
-        if let Some(token) = &settings.auth_token {
-            session.set_password(token);
-        }
+        let inactive = settings.inactive.or(self.config.inactive);
+        let session_timeout = settings.session_timeout.or(self.config.session_timeout);
+        session.limit_life(now, inactive, session_timeout);
+        self.take_token(&settings);
+        self.remotes.completed();
         let ipv4 = settings.ifconfig.map(|ifconfig| ifconfig.local);
         let ipv6 = settings.ifconfig_ipv6.map(|ifconfig| ifconfig.local);
         self.settings = Some(Box::new(settings));
@@ -229,17 +273,4 @@ fn choose_cipher(
         None if pushed.is_some() => Err(CloseReason::NoSharedCipher),
         None => config.data_ciphers_fallback.ok_or(CloseReason::NoSharedCipher),
     }
-}
-
-fn auth_failed(reason: &str) -> CloseReason {
-    if reason.starts_with("TEMP") {
-        return CloseReason::RemoteRestart(reason.to_string());
-    }
-    if reason.starts_with("CRV1:") {
-        return CloseReason::AuthFailed(
-            "the server asks for a second factor by dynamic challenge (CRV1), which is not supported yet"
-                .to_string(),
-        );
-    }
-    CloseReason::AuthFailed(reason.to_string())
 }

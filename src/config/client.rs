@@ -41,6 +41,8 @@ pub struct ClientConfig {
     pub connect_retry_max: Option<u32>,
     /// `auth-retry`: what follows a login that was refused.
     pub auth_retry: AuthRetry,
+    /// `auth-nocache`: forget a login that was asked for once it was used.
+    pub auth_nocache: bool,
     /// `pull-filter`: the first that fits a pushed option decides.
     pub pull_filters: Vec<PullFilter>,
     /// `route-nopull`: take no routes and no DNS settings from the server.
@@ -63,7 +65,7 @@ impl ClientConfig {
 
     /// What pushed options are read against.
     pub fn push_base(&self) -> PushBase {
-        PushBase { topology: self.topology, ..PushBase::default() }
+        PushBase { topology: self.topology, route_nopull: self.route_nopull, ..PushBase::default() }
     }
 }
 
@@ -90,9 +92,9 @@ pub struct Connection {
     pub bind: Option<Bind>,
     /// `http-proxy`, `socks-proxy`
     pub proxy: Option<Proxy>,
-    /// `connect-retry`
-    pub connect_retry: ConnectRetry,
-    /// `connect-timeout`; the client's own if there is none.
+    /// `connect-retry`; the client's own if there is none, as with all that follows.
+    pub connect_retry: Option<ConnectRetry>,
+    /// `connect-timeout`
     pub connect_timeout: Option<Duration>,
     /// `float`
     pub float: bool,
@@ -101,10 +103,10 @@ pub struct Connection {
     /// `tun-mtu`
     pub tun_mtu: Option<u16>,
     /// `mssfix`
-    pub mssfix: Mssfix,
+    pub mssfix: Option<Mssfix>,
     /// `max-packet-size`
     pub max_packet_size: Option<u16>,
-    /// `tls-auth`, `tls-crypt`; the session's own if there is none.
+    /// `tls-auth`, `tls-crypt`
     pub wrap: Option<WrapConfig>,
 }
 

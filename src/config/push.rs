@@ -24,6 +24,22 @@ use crate::algorithm::{Cipher, Framing};
 /// The longest option that OpenVPN 2 takes, in bytes.
 const MAX_OPTION_LEN: usize = 255;
 
+/// What `route-nopull` keeps out; gateways and topology are still taken.
+const NOPULL: [&str; 12] = [
+    "route",
+    "route-ipv6",
+    "route-metric",
+    "redirect-gateway",
+    "redirect-private",
+    "block-ipv6",
+    "client-nat",
+    "dhcp-option",
+    "dns",
+    "register-dns",
+    "block-outside-dns",
+    "ip-win32",
+];
+
 /// The largest peer-id: 24 bits, all of them set meaning "none".
 const MAX_PEER_ID: u64 = 0xFF_FFFF;
 
@@ -129,13 +145,15 @@ pub struct ProtocolFlags {
 pub struct PushBase {
     /// `topology`, which a pushed one replaces.
     pub topology: Option<Topology>,
+    /// `route-nopull`: pushed routes and DNS settings are passed over.
+    pub route_nopull: bool,
     /// The largest `tun-mtu` that there are buffers for, in bytes.
     pub tun_mtu_max: u16,
 }
 
 impl Default for PushBase {
     fn default() -> Self {
-        Self { topology: None, tun_mtu_max: 1600 }
+        Self { topology: None, route_nopull: false, tun_mtu_max: 1600 }
     }
 }
 
@@ -225,6 +243,9 @@ impl Reading<'_> {
     }
 
     fn take(&mut self, words: &[&str]) -> Result<(), Refusal> {
+        if self.base.route_nopull && words.first().is_some_and(|name| NOPULL.contains(name)) {
+            return Err(Refusal::Notice("route-nopull is set".into()));
+        }
         let settings = &mut self.settings;
         let shared = settings.routes.apply(words).or_else(|| settings.dns.apply(words));
         if let Some(taken) = shared {

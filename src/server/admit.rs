@@ -38,6 +38,7 @@ impl Server {
                 self.try_admit(now, index);
             }
             SessionEvent::Message(text) => self.message(now, index, &text),
+            SessionEvent::BadMessage(reason) => self.drops.count(reason),
             SessionEvent::Failed(reason) => self.close(now, index, reason),
             SessionEvent::Started { .. } => {} // told when the session was made
         }

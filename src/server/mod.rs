@@ -10,6 +10,8 @@ mod links;
 mod peers;
 mod pool;
 mod routes;
+#[cfg(test)]
+mod say;
 mod settings;
 
 use alloc::boxed::Box;

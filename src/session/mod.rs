@@ -6,6 +6,7 @@
 //! [`Server`](crate::Server) drain its `SessionEvent`s and decide.
 
 mod certificate;
+mod connection;
 mod exchange;
 mod link;
 mod negotiation;
@@ -51,7 +52,7 @@ pub(crate) use negotiation::{Negotiated, choose_cipher};
 pub(crate) struct Shared {
     pub(crate) role: Role,
     pub(crate) config: SessionConfig,
-    pub(crate) tls: TlsContext,
+    pub(crate) tls: Arc<TlsContext>,
     pub(crate) wrap: WrapKeys,
     pub(crate) limits: Limits,
 }
@@ -71,13 +72,14 @@ impl Shared {
         for warning in tls.warnings().iter().chain(&tls.date_warnings(unix)) {
             events.notice(PeerId::NONE, warning.to_string());
         }
+        let tls = Arc::new(tls);
         Ok((Arc::new(Self { role, config: config.clone(), tls, wrap, limits }), events))
     }
 
     /// The same with other revocation lists.
     pub(crate) fn with_crl(&self, crl: Option<&NamedText>) -> Result<Arc<Self>, Error> {
         let (role, limits) = (self.role, self.limits);
-        let (config, wrap, tls) = (self.config.clone(), self.wrap.clone(), self.tls.with_crl(crl)?);
+        let (config, wrap, tls) = (self.config.clone(), self.wrap.clone(), Arc::new(self.tls.with_crl(crl)?));
         Ok(Arc::new(Self { role, config, tls, wrap, limits }))
     }
 }
@@ -97,6 +99,8 @@ pub(crate) enum SessionEvent {
     Active { renegotiation: bool },
     /// A control message.
     Message(String),
+    /// A control message that is not fit to be read.
+    BadMessage(DropReason),
     /// The session cannot go on.
     Failed(CloseReason),
 }
@@ -413,7 +417,7 @@ impl Session {
         for message in split_messages(record) {
             match message {
                 Ok(text) => self.events.push_back(SessionEvent::Message(text.to_string())),
-                Err(reason) => crate::log::debug!("a control message was dropped: {reason}"),
+                Err(reason) => self.events.push_back(SessionEvent::BadMessage(reason)),
             }
         }
     }
@@ -422,8 +426,12 @@ impl Session {
 
     /// Sends a control message as one NUL-terminated record, once the key exchange permits.
     pub(crate) fn send_message(&mut self, text: &str) {
+        self.send_bytes(text.as_bytes());
+    }
+
+    pub(crate) fn send_bytes(&mut self, text: &[u8]) {
         let mut record = Zeroizing::new(Vec::with_capacity(text.len() + 1));
-        record.extend_from_slice(text.as_bytes());
+        record.extend_from_slice(text);
         record.push(0);
         let queued: usize = self.messages.iter().map(|message| message.len()).sum();
         if queued + record.len() > self.shared.limits.control_queue {
@@ -433,11 +441,9 @@ impl Session {
         self.flush_messages();
     }
 
-    /// Renegotiations log in with this password from now on (`auth-token`).
-    pub(crate) fn set_password(&mut self, password: &str) {
-        if let Some(credentials) = &mut self.login.credentials {
-            credentials.password = Zeroizing::new(password.to_string());
-        }
+    /// Renegotiations log in like this from now on (`auth-token`).
+    pub(crate) fn set_login(&mut self, credentials: Credentials) {
+        self.login.credentials = Some(credentials);
     }
 
     /// Begins a renegotiation, unless one is under way.
@@ -521,8 +527,18 @@ impl Session {
 
     // ---- getters ----
 
+    /// What it has in common with other sessions, its settings among that.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// By which name we log in.
+    pub(crate) fn username(&self) -> Option<&str> {
+        self.login.credentials.as_ref().map(|credentials| credentials.username.as_str())
     }
 
     pub(crate) fn remote_id(&self) -> Option<SessionId> {

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::Session;
 use crate::algorithm::Role;
-use crate::config::{PingTimeout, SessionConfig};
+use crate::config::{Inactive, PingTimeout, SessionConfig};
 use crate::control::Progress;
 use crate::event::CloseReason;
 use crate::host::Environment;
@@ -15,11 +15,15 @@ pub(super) struct Timers {
     ping_timeout: Option<PingTimeout>,
     /// Pings and their timeout begin with the connection, not with the handshake.
     connected: bool,
+    /// `inactive`
+    inactive: Option<Duration>,
+    /// `session-timeout`
+    ends: Option<Instant>,
 }
 
 impl Timers {
     pub(super) fn new(config: &SessionConfig) -> Self {
-        Self { ping_timeout: config.ping_timeout, connected: false }
+        Self { ping_timeout: config.ping_timeout, connected: false, inactive: None, ends: None }
     }
 }
 
@@ -36,6 +40,21 @@ impl Session {
         if let Some(data) = self.data_mut() {
             data.note_received(now);
             data.set_ping(ping);
+        }
+    }
+
+    /// The session is connected from `now` on, and ends if too little goes through it (`inactive`), or after some time
+    /// (`session-timeout`).
+    pub(crate) fn limit_life(
+        &mut self,
+        now: Instant,
+        inactive: Option<Inactive>,
+        session_timeout: Option<Duration>,
+    ) {
+        self.timers.inactive = inactive.map(|inactive| inactive.after);
+        self.timers.ends = session_timeout.map(|after| now + after);
+        if let (Some(Inactive { bytes, .. }), Some(data)) = (inactive, self.data_mut()) {
+            data.watch_activity(now, bytes);
         }
     }
 
@@ -60,6 +79,8 @@ impl Session {
                 at,
                 reason: if exit { TimerKind::PingExit } else { TimerKind::PingRestart },
             }),
+            deadline(self.inactive_at(), TimerKind::Inactive),
+            deadline(self.timers.ends, TimerKind::SessionTimeout),
         ]
         .into_iter()
         .flatten()
@@ -71,6 +92,12 @@ impl Session {
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if is_due(self.hand_window_end()) {
             return self.fail(self.why_too_late());
+        }
+        if is_due(self.inactive_at()) {
+            return self.fail(CloseReason::Inactive);
+        }
+        if is_due(self.timers.ends) {
+            return self.fail(CloseReason::SessionTimeout);
         }
         if let Some((_, exit)) = self.ping_timeout_at().filter(|(at, _)| *at <= now) {
             return self.fail(if exit { CloseReason::PingExit } else { CloseReason::PingTimeout });
@@ -109,6 +136,11 @@ impl Session {
     fn renegotiation_due(&self) -> Option<Instant> {
         let after = self.shared.config.renegotiate.after?;
         self.current.keys_made.then_some(self.current.active_since? + after)
+    }
+
+    /// Like a silence, this only shows in the data state.
+    fn inactive_at(&self) -> Option<Instant> {
+        Some(self.data()?.last_active() + self.timers.inactive?)
     }
 
     fn ping_timeout_at(&self) -> Option<(Instant, bool)> {

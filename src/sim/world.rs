@@ -60,6 +60,9 @@ impl WorldBuilder {
                     address: client_address(number, 0),
                     attempts: 0,
                     keeps_address: false,
+                    addresses: Vec::new(),
+                    server_at: None,
+                    tried: Vec::new(),
                     inbox: Vec::new(),
                     events: Vec::new(),
                 }
@@ -91,6 +94,11 @@ fn server_address() -> SocketAddr {
     SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 1), 1194).into()
 }
 
+/// Where nothing answers.
+fn nobodys_address() -> SocketAddr {
+    SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 99), 1194).into()
+}
+
 /// A client's end of the world.
 pub(crate) struct End {
     pub(crate) client: Client,
@@ -98,6 +106,12 @@ pub(crate) struct End {
     attempts: u16,
     /// Binds the same port at every attempt.
     pub(crate) keeps_address: bool,
+    /// How many addresses each remote has; one where this says nothing.
+    pub(crate) addresses: Vec<usize>,
+    /// Where the server is: number of the remote, and of its address. Everywhere, if this is `None`.
+    pub(crate) server_at: Option<(usize, usize)>,
+    /// Where it tried to connect to, and when.
+    pub(crate) tried: Vec<(Instant, usize, usize)>,
     pub(crate) inbox: Vec<Vec<u8>>,
     pub(crate) events: Vec<Event>,
 }
@@ -312,6 +326,9 @@ impl World {
             let bytes = self.slab[packet.range()].to_vec();
             match who {
                 To::Server => self.send_to(&packet.path, &bytes),
+                To::Client(_) if packet.path.remote != server_address().into() => {
+                    self.trace.packet(self.now, "to nobody", &bytes, "lost");
+                }
                 To::Client(number) => self.launch(self.clients[number].address, To::Server, &bytes),
             }
         }
@@ -333,12 +350,16 @@ impl World {
             }
             To::Client(number) => {
                 self.trace.event(self.now, &std::format!("client {number}"), &event);
-                if let Event::ConnectRequested { .. } = event {
+                if let Event::ConnectRequested { remote, address } = event {
                     if !self.clients[number].keeps_address {
                         self.move_client(number);
                     }
-                    let path = Path::udp(LinkId(0), server_address());
-                    self.clients[number].client.connect(self.now, path).expect("a client that asked");
+                    let end = &mut self.clients[number];
+                    end.tried.push((self.now, remote, address));
+                    end.client.found_addresses(self.now, end.addresses.get(remote).copied().unwrap_or(1));
+                    let is_there = end.server_at.is_none_or(|at| at == (remote, address));
+                    let to = if is_there { server_address() } else { nobodys_address() };
+                    end.client.connect(self.now, Path::udp(LinkId(0), to)).expect("a client that asked");
                 }
                 self.clients[number].events.push(event);
             }

@@ -138,8 +138,8 @@ fn max_clients_keeps_the_next_one_waiting() {
     assert_eq!(world.server.peers().count(), 2);
     assert!(world.server_closings().iter().any(|reason| matches!(reason, CloseReason::Limit(_))));
     let refused = (0..3).find(|&number| !world.client_closings(number).is_empty()).expect("one of three");
-    let told = "TEMP:the limit of clients (max-clients) is reached".into();
-    assert_eq!(world.client_closings(refused)[0], &CloseReason::RemoteRestart(told));
+    let told = "the limit of clients (max-clients) is reached".into();
+    assert_eq!(world.client_closings(refused)[0], &CloseReason::RefusedForNow(told));
 
     let now = world.now;
     world.clients[(refused + 1) % 3].client.disconnect(now);

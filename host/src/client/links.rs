@@ -4,27 +4,32 @@ use adit::client::Client;
 use adit::config::Remote;
 use adit::{Instant, Path, Transport};
 
-use super::{ClientRole, Waiting};
+use super::{Attempt, ClientRole, Waiting};
 use crate::errors::cause;
 use crate::io::{Io, Link};
 use crate::lines::family_address;
 use crate::poller::Source;
-use crate::resolve::{Ends, Target, family_of, random_host};
+use crate::resolve::{Ends, Found, Target, family_of, random_host};
 use crate::run::{Node, Outcome};
 use crate::socket::{Families, any_address};
 use crate::tcp::Connection;
 use crate::udp::Udp;
 
 impl ClientRole {
-    /// Looks up the remote's address; the link follows when it is known.
-    pub(super) fn look_up(&mut self, node: &mut Node<Client>, now: Instant, remote: usize) {
+    /// Looks up the remote's addresses, unless they are known; the link follows then.
+    pub(super) fn look_up(&mut self, node: &mut Node<Client>, now: Instant, attempt: Attempt) {
         node.io.close_links();
         (self.link, self.opening) = (None, None);
+        // For another of its addresses a name is not looked up again, and `persist-remote-ip` keeps what it was.
+        let keeps = attempt.address > 0 || self.host.persist_remote_ip;
+        if let Some((_, found)) = self.found.take_if(|(remote, _)| keeps && *remote == attempt.remote) {
+            return self.looked_up(node, now, attempt, Ok(found));
+        }
         let begin = || {
-            let remote = self.remotes.get(remote).ok_or("the configuration names no such remote")?;
+            let remote = self.remotes.get(attempt.remote).ok_or("the configuration names no such remote")?;
             let task = self.target(remote).look_up().map_err(|error| cause(&error))?;
             node.io.poller.add(&task, Source::Task, false).map_err(|error| cause(&error))?;
-            Ok::<_, String>(Waiting::LookUp(task, remote.transport))
+            Ok::<_, String>(Waiting::LookUp(task, attempt))
         };
         match begin() {
             Ok(waiting) => self.waiting = Some(waiting),
@@ -39,24 +44,19 @@ impl ClientRole {
             crate::fill_random(&mut random);
             host = random_host(&host, random);
         }
-        Target {
-            host,
-            port: remote.port,
-            family: remote.family,
-            turn: self.turn,
-            bind: remote.connection.bind.clone(),
-        }
+        let bind = remote.connection.bind.clone();
+        Target { host, port: remote.port, family: remote.family, bind, proxy: None }
     }
 
     pub(super) fn looked_up(
         &mut self,
         node: &mut Node<Client>,
         now: Instant,
-        transport: Transport,
-        found: Result<Ends, String>,
+        attempt: Attempt,
+        found: Result<Found, String>,
     ) {
-        let ends = match found {
-            Ok(ends) => ends,
+        let found = match found {
+            Ok(found) => found,
             Err(why) => {
                 let since = *self.unresolved.get_or_insert(now);
                 if self.host.resolv_retry.is_some_and(|patience| now.since(since) >= patience) {
@@ -69,11 +69,17 @@ impl ClientRole {
             }
         };
         self.unresolved = None;
-        match self.open_link(&mut node.io, transport, ends) {
+        node.engine.found_addresses(now, found.ends.len());
+        // A name may have fewer addresses than before.
+        let ends = found.ends.get(attempt.address).or_else(|| found.ends.first()).copied();
+        self.found = Some((attempt.remote, found));
+        let (Some(ends), Some(remote)) = (ends, self.remotes.get(attempt.remote)) else { return };
+        let timeout = remote.connection.connect_timeout.unwrap_or(self.connect_timeout);
+        match self.open_link(&mut node.io, remote.transport, ends) {
             Ok(Some(path)) => {
                 let _ = node.engine.connect(now, path);
             }
-            Ok(None) => self.opening = Some(now + self.connect_timeout),
+            Ok(None) => self.opening = Some(now + timeout),
             Err(why) => node.engine.connect_failed(now, &why),
         }
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use adit::client::Client;
 use adit::config::{ClientConfig, HostConfig, Remote, TunnelSettings};
-use adit::{CloseReason, Event, Instant, LinkId, Path, RequestId, Role as EngineRole, Transport};
+use adit::{CloseReason, Event, Instant, LinkId, Path, RequestId, Role as EngineRole};
 
 use crate::device::Tunnel;
 use crate::errors::cause;
@@ -20,7 +20,7 @@ use crate::lines::{Narrator, family_address};
 use crate::log::Log;
 use crate::password::Prompt;
 use crate::privileges::Privileges;
-use crate::resolve::Ends;
+use crate::resolve::Found;
 use crate::run::{Node, Outcome, Role};
 use crate::signals::Request;
 use crate::status;
@@ -32,10 +32,19 @@ use links::tcp_failed;
 /// What a client waits for before it can connect.
 #[derive(Debug)]
 enum Waiting {
-    /// Addresses, for a link by this transport.
-    LookUp(Task<Result<Ends, String>>, Transport),
+    /// Addresses of the remote of that number; which of them is wanted.
+    LookUp(Task<Result<Found, String>>, Attempt),
     /// The user.
     Prompt(Prompt, RequestId),
+}
+
+/// What the engine asked for a link to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Attempt {
+    /// Index into the configuration's remotes.
+    remote: usize,
+    /// Which of its addresses.
+    address: usize,
 }
 
 /// What a client's loop knows beside the engine.
@@ -52,8 +61,8 @@ pub(crate) struct ClientRole {
     link: Option<(LinkId, SocketAddr)>,
     /// A TCP connection must be there by then.
     opening: Option<Instant>,
-    /// Which of a remote's addresses is tried.
-    turn: usize,
+    /// The addresses of the remote of that number.
+    found: Option<(usize, Found)>,
     /// Since when no name could be resolved.
     unresolved: Option<Instant>,
     tunnel: Option<Tunnel>,
@@ -90,7 +99,7 @@ impl ClientRole {
             waiting: None,
             link: None,
             opening: None,
-            turn: 0,
+            found: None,
             unresolved: None,
             tunnel,
             settings: None,
@@ -116,10 +125,7 @@ impl ClientRole {
     }
 
     fn closed(&mut self, node: &mut Node<Client>, reason: &CloseReason) {
-        if !std::mem::take(&mut self.connected) {
-            // An address that has worked is tried again first.
-            self.turn = self.turn.wrapping_add(1);
-        }
+        self.connected = false;
         if reason.is_final() {
             let failed = !matches!(reason, CloseReason::Requested);
             let outcome = self.leaving.unwrap_or_else(|| Outcome::Exit(u8::from(failed)));
@@ -152,7 +158,9 @@ impl Role<Client> for ClientRole {
             self.log.line(line.level, line.text);
         }
         match event {
-            Event::ConnectRequested { remote } => self.look_up(node, now, remote),
+            Event::ConnectRequested { remote, address } => {
+                self.look_up(node, now, Attempt { remote, address });
+            }
             Event::CredentialsRequested { request } => self.log_in(node, now, request),
             Event::Connected { .. } => self.up(node),
             Event::LinkClosed { link } => node.io.close_link(link),
@@ -179,6 +187,10 @@ impl Role<Client> for ClientRole {
             }
             Request::Restart => {
                 node.farewell = Some(format!("{name}[hard,] received, process restarting"));
+                // A look-up is given up; a question to the user stays.
+                if matches!(self.waiting, Some(Waiting::LookUp(..))) {
+                    self.waiting = None;
+                }
                 node.engine.restart(now);
                 // Between two attempts the pause ends.
                 node.engine.start(now);
@@ -207,9 +219,9 @@ impl Role<Client> for ClientRole {
 
     fn handle_task(&mut self, node: &mut Node<Client>, now: Instant) {
         match self.waiting.take() {
-            Some(Waiting::LookUp(task, transport)) => match task.take() {
-                Some(found) => self.looked_up(node, now, transport, found),
-                None => self.waiting = Some(Waiting::LookUp(task, transport)),
+            Some(Waiting::LookUp(task, attempt)) => match task.take() {
+                Some(found) => self.looked_up(node, now, attempt, found),
+                None => self.waiting = Some(Waiting::LookUp(task, attempt)),
             },
             Some(Waiting::Prompt(prompt, request)) => match prompt.take() {
                 Some(answer) => {
@@ -230,10 +242,8 @@ impl Role<Client> for ClientRole {
             self.opening = None;
             node.io.close_link(link);
             let to = family_address(&remote.into());
-            node.engine.connect_failed(
-                now,
-                &format!("TCP: connect to {to} failed: no answer within connect-timeout"),
-            );
+            self.log.info(format_args!("TCP: connect to {to} failed: no answer within connect-timeout"));
+            node.engine.connect_timed_out(now);
         }
         if self.status.take(now) {
             self.write_status(node);

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::Finishing;
 use crate::algorithm::Role;
-use crate::config::client::{AuthUserPass, ClientConfig, Connection, Credentials, Remote};
+use crate::config::client::{AuthRetry, AuthUserPass, ClientConfig, Connection, Credentials, Remote};
 use crate::config::connection::{ConnectionDraft, DEFAULT_PORT, LoginSource, Proto};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::draft::Keepalive;
@@ -104,12 +104,12 @@ impl Finishing<'_> {
             connection: Connection {
                 bind: connection.bind(Role::Client),
                 proxy,
-                connect_retry: connection.connect_retry.within_reason(),
+                connect_retry: Some(connection.connect_retry.within_reason()),
                 connect_timeout: connection.connect_timeout,
                 float: connection.float,
                 explicit_exit_notify: connection.explicit_exit_notify,
                 tun_mtu: connection.tun_mtu,
-                mssfix: connection.mssfix,
+                mssfix: Some(connection.mssfix),
                 max_packet_size: connection.max_packet_size,
                 wrap,
             },
@@ -181,9 +181,16 @@ impl Finishing<'_> {
             Some(Source::File { path, .. }) => Some(self.draft.path(path)),
             _ => None,
         };
+        self.draft.client.auth_nocache = self.draft.auth_nocache;
+        let reread = self.draft.auth_nocache || self.draft.client.auth_retry == AuthRetry::Interact;
         let Some(text) = self.load("auth-user-pass", source) else { return AuthUserPass::Ask };
+        if path.is_some() && is_name_only(&text) {
+            self.draft.host.auth_user_pass_file = path; // the password is asked for
+            return AuthUserPass::Ask;
+        }
         match credentials(&text) {
-            Ok(_) if self.draft.auth_nocache && path.is_some() => {
+            // Read anew, for it may have changed.
+            Ok(_) if reread && path.is_some() => {
                 self.draft.host.auth_user_pass_file = path;
                 AuthUserPass::Ask
             }
@@ -194,6 +201,12 @@ impl Finishing<'_> {
             }
         }
     }
+}
+
+/// Whether there is a name, and no line for a password.
+fn is_name_only(text: &NamedText) -> bool {
+    let mut lines = text.text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+    lines.next().is_some_and(|name| !name.is_empty()) && lines.all(<[u8]>::is_empty)
 }
 
 /// The name on the first line, the password on the second.
