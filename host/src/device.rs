@@ -2,11 +2,14 @@
 
 use std::net::IpAddr;
 
-use adit::config::Device;
+use adit::config::{Device, DnsSettings};
 
+use crate::dns::UserCommand;
+use crate::guard::{Guard, Heard};
 use crate::io::Io;
 use crate::log::{Level, Log};
 use crate::netconf::{Change, Interface, Network, Surroundings, interface_steps};
+use crate::poller::Source;
 use crate::tun::Tun;
 
 /// What `dev` names, once it is open.
@@ -17,6 +20,8 @@ pub(crate) struct Tunnel {
     /// The device while no [`Io`] has it.
     parked: Option<Tun>,
     name: String,
+    /// There if there is something to guard. The [`Io`] waits for it too.
+    guard: Option<Guard>,
 }
 
 impl Tunnel {
@@ -24,8 +29,7 @@ impl Tunnel {
     pub(crate) fn open(dev: &Device, io: &mut Io, log: &Log) -> Result<Self, String> {
         let wanted = match dev {
             Device::Null => {
-                let name = "null".to_owned();
-                return Ok(Self { network: None, parked: None, name });
+                return Ok(Self { network: None, parked: None, name: "null".to_owned(), guard: None });
             }
             Device::Tun => "tun",
             Device::Named(name) => name,
@@ -35,7 +39,12 @@ impl Tunnel {
         let name = tun.name().to_owned();
         log.info(format_args!("TUN/TAP device {name} opened"));
         io.attach_tun(tun).map_err(|error| format!("cannot wait for {name}: {error}"))?;
-        Ok(Self { network: Some(network), parked: None, name })
+        Ok(Self { network: Some(network), parked: None, name, guard: None })
+    }
+
+    /// Goes on with the guard of an earlier tunnel, whose orders come before those of this one.
+    pub(crate) fn guarded_by(self, guard: Option<Guard>) -> Self {
+        Self { guard: guard.or(self.guard), ..self }
     }
 
     /// The device's name.
@@ -48,11 +57,60 @@ impl Tunnel {
         self.apply(interface_steps(&self.name, interface), log);
     }
 
-    /// Makes further changes.
+    /// Makes further changes, that go with the device.
     pub(crate) fn apply(&mut self, changes: Vec<Change>, log: &Log) {
         if let Some(network) = &mut self.network {
             network.apply(changes, log);
         }
+    }
+
+    /// Makes changes that may outlive the device, and has them guarded.
+    pub(crate) fn apply_guarded(&mut self, changes: Vec<Change>, io: &Io, log: &Log) {
+        let Some(network) = &mut self.network else { return };
+        network.apply(changes, log);
+        let outlasting = network.outlasting(&self.name);
+        if !outlasting.is_empty()
+            && let Some(guard) = self.start_guard(io, log)
+        {
+            guard.forget();
+            guard.keep(&outlasting);
+        }
+    }
+
+    /// Has DNS settings applied; whether to wait for [`hear`](Self::hear) to tell of it.
+    pub(crate) fn dns_up(
+        &mut self,
+        settings: &DnsSettings,
+        command: Option<&UserCommand>,
+        io: &Io,
+        log: &Log,
+    ) -> bool {
+        let name = self.name.clone();
+        if self.network.is_none() {
+            return false;
+        }
+        let Some(guard) = self.start_guard(io, log) else { return false };
+        guard.dns_up(&name, settings, command);
+        true
+    }
+
+    /// What the guard says.
+    pub(crate) fn hear(&mut self, io: &Io, log: &Log) -> Heard {
+        hear(&mut self.guard, io, log)
+    }
+
+    fn start_guard(&mut self, io: &Io, log: &Log) -> Option<&mut Guard> {
+        if self.guard.is_none() {
+            let started = Guard::start().and_then(|guard| {
+                io.poller.add(&guard, Source::Task, false).map_err(|error| error.to_string())?;
+                Ok(guard)
+            });
+            match started {
+                Ok(guard) => self.guard = Some(guard),
+                Err(why) => log.warning(why),
+            }
+        }
+        self.guard.as_mut()
     }
 
     /// How the system routes at present, with a server at `remote`.
@@ -72,20 +130,42 @@ impl Tunnel {
     /// Goes on with a parked device.
     pub(crate) fn resume(&mut self, io: &mut Io, log: &Log) -> Result<(), String> {
         log.info(format_args!("Preserving previous TUN/TAP instance: {}", self.name));
+        let cannot = |error: std::io::Error| format!("cannot wait for {}: {error}", self.name);
+        if let Some(guard) = &self.guard {
+            io.poller.add(guard, Source::Task, false).map_err(cannot)?;
+        }
         match self.parked.take() {
-            Some(tun) => {
-                io.attach_tun(tun).map_err(|error| format!("cannot wait for {}: {error}", self.name))
-            }
+            Some(tun) => io.attach_tun(tun).map_err(cannot),
             None => Ok(()),
         }
     }
 
-    /// Undoes all that was set, and closes the device.
-    pub(crate) fn close(mut self, io: &mut Io, log: &Log) {
+    /// Undoes all that was set, and closes the device. A guard has its orders for what we may no longer do, and is
+    /// handed back for a next tunnel.
+    pub(crate) fn close(mut self, io: &mut Io, log: &Log) -> Option<Guard> {
+        if let Some(guard) = &mut self.guard {
+            guard.dns_down();
+        }
         if let Some(network) = &mut self.network {
             log.line(Level::CLOSE, "Closing TUN/TAP interface");
-            network.undo(log);
+            let all = network.undo(log);
+            if let (Some(guard), true) = (&mut self.guard, all) {
+                guard.forget();
+            }
         }
         drop(io.take_tun());
+        self.guard
     }
+}
+
+/// Lets a guard speak, and go.
+pub(crate) fn hear(guard: &mut Option<Guard>, io: &Io, log: &Log) -> Heard {
+    let Some(speaking) = guard else { return Heard::default() };
+    let heard = speaking.read(log);
+    if heard.ended {
+        let _ = io.poller.remove(&*speaking);
+        log.warning("the process that guards the system's settings has ended");
+        *guard = None;
+    }
+    heard
 }

@@ -114,7 +114,7 @@ impl ServerRole {
         if keep {
             return Some(tunnel.park(&mut node.io));
         }
-        tunnel.close(&mut node.io, &self.log);
+        drop(tunnel.close(&mut node.io, &self.log));
         None
     }
 

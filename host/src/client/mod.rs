@@ -15,6 +15,7 @@ use adit::{CloseReason, Event, Instant, LinkId, Path, RequestId, Role as EngineR
 use crate::device::Tunnel;
 use crate::errors::cause;
 use crate::file::Output;
+use crate::guard::{self, Guard};
 use crate::io::LinkChange;
 use crate::lines::{Narrator, family_address};
 use crate::log::Log;
@@ -28,6 +29,7 @@ use crate::sys::local_time;
 use crate::task::Task;
 use crate::timer::Every;
 use links::tcp_failed;
+use system::Stage;
 
 /// What a client waits for before it can connect.
 #[derive(Debug)]
@@ -66,6 +68,10 @@ pub(crate) struct ClientRole {
     /// Since when no name could be resolved.
     unresolved: Option<Instant>,
     tunnel: Option<Tunnel>,
+    /// The guard of a tunnel that is closed.
+    guard: Option<Guard>,
+    /// What is still to be done until the tunnel counts as up.
+    stage: Option<Stage>,
     /// What the tunnel was set up by.
     settings: Option<TunnelSettings>,
     connected: bool,
@@ -87,6 +93,9 @@ impl ClientRole {
         node: &mut Node<Client>,
     ) -> Self {
         let now = node.clock.now();
+        if tunnel.is_none() && !privileges.are_dropped() {
+            guard::repair(&node.io.log);
+        }
         let status = Every::new(host.status.as_ref().and_then(|status| status.interval), now);
         node.engine.start(now);
         Self {
@@ -102,6 +111,8 @@ impl ClientRole {
             found: None,
             unresolved: None,
             tunnel,
+            guard: None,
+            stage: None,
             settings: None,
             connected: false,
             status,
@@ -116,11 +127,14 @@ impl ClientRole {
     pub(crate) fn finish(mut self, node: &mut Node<Client>, keep: bool) -> Option<Tunnel> {
         self.write_status(node);
         node.io.close_links();
-        let tunnel = self.tunnel.take()?;
-        if keep {
-            return Some(tunnel.park(&mut node.io));
+        match self.tunnel.take() {
+            Some(tunnel) if keep => return Some(tunnel.park(&mut node.io)),
+            Some(tunnel) => self.guard = tunnel.close(&mut node.io, &self.log),
+            None => {}
         }
-        tunnel.close(&mut node.io, &self.log);
+        if let Some(guard) = self.guard {
+            guard.finish(&self.log);
+        }
         None
     }
 
@@ -162,7 +176,7 @@ impl Role<Client> for ClientRole {
                 self.look_up(node, now, Attempt { remote, address });
             }
             Event::CredentialsRequested { request } => self.log_in(node, now, request),
-            Event::Connected { .. } => self.up(node),
+            Event::Connected { .. } => self.up(node, now),
             Event::LinkClosed { link } => node.io.close_link(link),
             Event::Closed { reason, .. } => self.closed(node, &reason),
             _ => {}
@@ -233,6 +247,7 @@ impl Role<Client> for ClientRole {
             },
             None => {}
         }
+        self.advance(node, now);
     }
 
     fn handle_timeout(&mut self, node: &mut Node<Client>, now: Instant) {
@@ -245,13 +260,16 @@ impl Role<Client> for ClientRole {
             self.log.info(format_args!("TCP: connect to {to} failed: no answer within connect-timeout"));
             node.engine.connect_timed_out(now);
         }
+        if self.next_stage().is_some_and(|at| at <= now) {
+            self.advance(node, now);
+        }
         if self.status.take(now) {
             self.write_status(node);
         }
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        self.opening.into_iter().chain(self.status.next()).min()
+        self.opening.into_iter().chain(self.status.next()).chain(self.next_stage()).min()
     }
 
     fn outcome(&self, _node: &Node<Client>) -> Option<Outcome> {

@@ -1,17 +1,28 @@
-//! The system's side of a session: device, addresses and routes, as the server pushed them.
+//! The system's side of a session: device, addresses, routes and name resolution, as the server pushed them.
 
+use adit::Instant;
 use adit::client::Client;
-use adit::config::{IfconfigOther, RouteSettings, TunnelSettings};
+use adit::config::{DnsSettings, DnsUpdown, IfconfigOther, RouteSettings, ScriptSecurity, TunnelSettings};
 
 use super::ClientRole;
-use crate::device::Tunnel;
+use crate::device::{self, Tunnel};
+use crate::dns::{self, UserCommand};
 use crate::io::Link;
 use crate::netconf::{Interface, Ipv4Setup, Ipv6Setup, Surroundings, route_steps};
 use crate::run::{Node, Outcome};
 
+/// What is still to be done, in this order, until the tunnel counts as up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The DNS settings are being applied.
+    Dns,
+    /// The routes, at this time (`route-delay`).
+    Routes { at: Instant },
+}
+
 impl ClientRole {
     /// The session is up: sets the system up for it, unless it is set up like this already.
-    pub(super) fn up(&mut self, node: &mut Node<Client>) {
+    pub(super) fn up(&mut self, node: &mut Node<Client>, now: Instant) {
         self.connected = true;
         let settings = node.engine.settings().cloned().unwrap_or_default();
         if let Some((link, _)) = self.link
@@ -22,12 +33,50 @@ impl ClientRole {
         if self.settings.as_ref().is_some_and(|before| is_same_setup(before, &settings)) {
             let name = self.tunnel.as_ref().map_or("", Tunnel::name);
             self.log.info(format_args!("Preserving previous TUN/TAP instance: {name}"));
-        } else if let Err(why) = self.set_up(node, &settings) {
+            if self.stage.is_none() {
+                self.complete();
+            }
+            return;
+        }
+        if let Err(why) = self.open_tunnel(node, &settings) {
             self.log.error(why);
             self.outcome = Some(Outcome::Exit(1));
             return;
         }
+        self.stage = Some(if self.apply_dns(node, &settings) { Stage::Dns } else { self.routes_stage(now) });
         self.settings = Some(settings);
+        self.advance(node, now);
+    }
+
+    /// Goes on with setting the system up, as far as nothing has to be waited for.
+    pub(super) fn advance(&mut self, node: &Node<Client>, now: Instant) {
+        let heard = match &mut self.tunnel {
+            Some(tunnel) => tunnel.hear(&node.io, &self.log),
+            None => device::hear(&mut self.guard, &node.io, &self.log),
+        };
+        if self.stage == Some(Stage::Dns) && (heard.up || heard.ended) {
+            self.stage = Some(self.routes_stage(now));
+        }
+        if matches!(self.stage, Some(Stage::Routes { at }) if at <= now) {
+            self.stage = None;
+            self.add_routes(node);
+            self.complete();
+        }
+    }
+
+    /// When [`advance`](Self::advance) has something to do next.
+    pub(super) fn next_stage(&self) -> Option<Instant> {
+        match self.stage {
+            Some(Stage::Routes { at }) => Some(at),
+            Some(Stage::Dns) | None => None,
+        }
+    }
+
+    fn routes_stage(&self, now: Instant) -> Stage {
+        Stage::Routes { at: now + self.host.route_delay.map(|delay| delay.after).unwrap_or_default() }
+    }
+
+    fn complete(&mut self) {
         self.log.milestone("Initialization Sequence Completed");
         if let Err(why) = self.privileges.drop_now(&self.log) {
             self.log.error(why);
@@ -35,7 +84,7 @@ impl ClientRole {
         }
     }
 
-    fn set_up(&mut self, node: &mut Node<Client>, settings: &TunnelSettings) -> Result<(), String> {
+    fn open_tunnel(&mut self, node: &mut Node<Client>, settings: &TunnelSettings) -> Result<(), String> {
         let first = self.settings.is_none();
         let mut tunnel = match self.tunnel.take() {
             // Kept by an earlier run.
@@ -46,35 +95,72 @@ impl ClientRole {
             other => {
                 if let Some(old) = other {
                     self.log.info("NOTE: Pulled options changed on restart, will need to close and reopen TUN/TAP device.");
-                    old.close(&mut node.io, &self.log);
+                    self.guard = old.close(&mut node.io, &self.log);
                 }
-                Tunnel::open(&self.host.dev, &mut node.io, &self.log)?
+                Tunnel::open(&self.host.dev, &mut node.io, &self.log)?.guarded_by(self.guard.take())
             }
         };
-        let around = tunnel.surroundings(self.link.map(|(_, address)| address.ip().to_canonical()));
-        tunnel.configure(&interface(settings, self.tun_mtu), &self.log);
-        let vpn = match settings.ifconfig.map(|ifconfig| ifconfig.other) {
-            Some(IfconfigOther::Peer(peer)) => Some(peer),
-            Some(IfconfigOther::Subnet(_)) | None => None,
-        };
-        let routes = all_routes(&self.host.routes, &settings.routes);
-        let (steps, problems) =
-            route_steps(&routes, &Surroundings { vpn, has_ipv6: settings.ifconfig_ipv6.is_some(), ..around });
-        tunnel.apply(steps, &self.log);
-        for problem in problems {
-            self.log.warning(problem);
-        }
-        if settings.dns != Default::default() {
-            self.log.info("NOTE: the server pushed DNS settings; the system's resolver is left as it is");
+        if !self.host.ifconfig_noexec {
+            tunnel.configure(&interface(settings, self.tun_mtu), &self.log);
         }
         self.tunnel = Some(tunnel);
         Ok(())
     }
 
+    fn add_routes(&mut self, node: &Node<Client>) {
+        let (Some(tunnel), Some(settings)) = (&mut self.tunnel, &self.settings) else { return };
+        if self.host.route_noexec {
+            return;
+        }
+        let vpn = match settings.ifconfig.map(|ifconfig| ifconfig.other) {
+            Some(IfconfigOther::Peer(peer)) => Some(peer),
+            Some(IfconfigOther::Subnet(_)) | None => None,
+        };
+        let around = tunnel.surroundings(self.link.map(|(_, address)| address.ip().to_canonical()));
+        let around = Surroundings { vpn, has_ipv6: settings.ifconfig_ipv6.is_some(), ..around };
+        let (changes, problems) = route_steps(&all_routes(&self.host.routes, &settings.routes), &around);
+        tunnel.apply_guarded(changes, &node.io, &self.log);
+        for problem in problems {
+            self.log.warning(problem);
+        }
+    }
+
+    /// Whether DNS settings are being applied.
+    fn apply_dns(&mut self, node: &Node<Client>, settings: &TunnelSettings) -> bool {
+        let all = dns::merged(&self.host.dns, &settings.dns);
+        let Some(tunnel) = &mut self.tunnel else { return false };
+        if all == DnsSettings::default() {
+            return false;
+        }
+        let scripts = &self.host.scripts;
+        let command = match &self.host.dns_updown {
+            DnsUpdown::Disabled => return false,
+            // Its author sees to that, as before there was anything else.
+            DnsUpdown::Builtin if scripts.up.is_some() => {
+                self.log.info(
+                    "NOTE: DNS settings are left to the 'up' script; 'dns-updown force' applies them in any case",
+                );
+                return false;
+            }
+            DnsUpdown::Builtin | DnsUpdown::Forced => None,
+            DnsUpdown::Command(_) if scripts.security < ScriptSecurity::Scripts => {
+                self.log.warning("dns-updown: commands of the user's need 'script-security 2'");
+                return false;
+            }
+            DnsUpdown::Command(command) => Some(UserCommand { words: command.words.clone() }),
+        };
+        if self.privileges.are_dropped() {
+            self.log.warning("DNS: the server's settings cannot be applied, since root was given up");
+            return false;
+        }
+        tunnel.dns_up(&all, command.as_ref(), &node.io, &self.log)
+    }
+
     pub(super) fn down(&mut self, node: &mut Node<Client>) {
         self.settings = None;
+        self.stage = None;
         if let Some(tunnel) = self.tunnel.take() {
-            tunnel.close(&mut node.io, &self.log);
+            self.guard = tunnel.close(&mut node.io, &self.log);
         }
     }
 }

@@ -9,12 +9,13 @@ mod netlink;
 mod plan;
 mod routes;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 
 pub(crate) use change::Change;
 pub(crate) use hop::Hop;
-use netlink::Netlink;
+pub(crate) use netlink::Netlink;
 pub(crate) use plan::{Interface, Ipv4Setup, Ipv6Setup, interface_steps, pool_route};
 pub(crate) use routes::{Surroundings, route_steps};
 
@@ -67,8 +68,27 @@ impl Network {
         }
     }
 
+    /// Of what was done, that which stays when the device `dev` goes.
+    pub(crate) fn outlasting(&mut self, dev: &str) -> Vec<Change> {
+        let mut routers: BTreeMap<IpAddr, bool> = BTreeMap::new();
+        let netlink = &mut self.netlink;
+        let mut outlasts = |change: &Change| match change {
+            Change::DelRoute(_) => true,
+            Change::AddRoute(route) => match (&route.dev, route.via) {
+                (Some(other), _) => other != dev,
+                (None, Some(via)) => *routers
+                    .entry(via)
+                    .or_insert_with(|| netlink.hop_to(via).is_none_or(|hop| hop.dev != dev)),
+                (None, None) => false,
+            },
+            Change::Up { .. } | Change::AddAddress(_) | Change::DelAddress(_) => false,
+        };
+        self.done.iter().filter(|change| outlasts(change)).cloned().collect()
+    }
+
     /// Undoes everything, the last change first. What is gone already, as with its device, is as good as undone.
-    pub(crate) fn undo(&mut self, log: &Log) {
+    /// Answers whether all is undone.
+    pub(crate) fn undo(&mut self, log: &Log) -> bool {
         let changes: Vec<Change> = self.done.drain(..).rev().filter_map(|change| change.inverse()).collect();
         let results = self.netlink.apply(&changes);
         let mut failures = Vec::new();
@@ -83,6 +103,7 @@ impl Network {
             [one] => log.warning(one),
             [first, rest @ ..] => log.warning(format_args!("{first} (and {} more)", rest.len())),
         }
+        failures.is_empty()
     }
 }
 

@@ -92,6 +92,11 @@ impl Process {
         assert!(logged(self), "{} has not logged {texts:?} within {within:?}; it {state}", self.name);
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);

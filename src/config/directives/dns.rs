@@ -33,7 +33,7 @@ fn dns(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
 fn dns_updown(word: &str) -> Result<DnsUpdown, String> {
     match word {
         "disable" => Ok(DnsUpdown::Disabled),
-        "force" => Ok(DnsUpdown::Builtin),
+        "force" => Ok(DnsUpdown::Forced),
         _ => command(word).map(DnsUpdown::Command),
     }
 }

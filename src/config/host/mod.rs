@@ -106,9 +106,11 @@ pub struct RouteDelay {
 /// `dns-updown`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DnsUpdown {
-    /// By adit itself.
+    /// By adit itself, unless there is an `up` script.
     #[default]
     Builtin,
+    /// `force`: by adit itself in any case.
+    Forced,
     /// `disable`: not at all; scripts see the settings.
     Disabled,
     /// By this command.

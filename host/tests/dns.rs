@@ -1,0 +1,237 @@
+//! DNS settings of a client: in force while the tunnel is up, for programs that know nothing of it, and gone afterwards,
+//! however it ends.
+
+#![allow(unreachable_pub, reason = "the lab is compiled into several test programs")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod lab;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use lab::names::NameServer;
+use lab::network::{Network, SERVER_IPV4};
+use lab::pki::{Keys, Pki};
+use lab::process::Process;
+use lab::program::Program::{Adit, Stock};
+use lab::program::path;
+use lab::{Folder, PATIENCE, Turn, run_unchecked, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
+
+const UP: &str = "Initialization Sequence Completed";
+const PUSHES: &str = "push \"dhcp-option DNS 10.8.0.1\"\npush \"dhcp-option DOMAIN corp.example\"\n";
+
+/// A server that pushes DNS settings, a name server behind it and one that the client has anyway.
+struct Place {
+    network: Network,
+    folder: Folder,
+    home: NameServer,
+    _server: Process,
+    _names: Process,
+    _turn: Turn,
+}
+
+impl Place {
+    fn new(test: &str, pushes: &str) -> Self {
+        let turn = Turn::wait();
+        let (network, folder) = (Network::new(), Folder::new(test));
+        let pki = Pki::easy_rsa(Keys::Ec).directives("server");
+        let text = format!(
+            "dev tun\ntopology subnet\nserver 10.8.0.0 255.255.255.0\ndh none\nverb 3\nkeepalive 1 5\n{pki}{pushes}"
+        );
+        let mut server = Stock.start(&network.server, &folder, "server", &text);
+        server.expect_line(UP, PATIENCE);
+        let options = [
+            "--no-daemon",
+            "--no-hosts",
+            "--no-resolv",
+            "--bind-interfaces",
+            "--listen-address=10.8.0.1",
+            "--address=/host.corp.example/10.8.0.7",
+            "--pid-file=",
+            "--user=root",
+        ];
+        let mut names = Process::start(&network.server, folder.path(), "dnsmasq", "dnsmasq", &options);
+        names.expect_line("started", PATIENCE);
+        let home = NameServer::start(&network, SERVER_IPV4.parse().unwrap());
+        Self { network, folder, home, _server: server, _names: names, _turn: turn }
+    }
+
+    fn client_text(&self, more: &str) -> String {
+        let pki = Pki::easy_rsa(Keys::Ec).directives("client1");
+        format!(
+            "client\nnobind\ndev tun\nproto udp\nremote {SERVER_IPV4} 1194\nremote-cert-tls server\nverb 3\n{pki}{more}"
+        )
+    }
+
+    fn connect(&self, name: &str, more: &str) -> Process {
+        let mut client = Adit.start(&self.network.client, &self.folder, name, &self.client_text(more));
+        client.expect_line(UP, PATIENCE);
+        client
+    }
+
+    /// What `ip netns exec` puts in place of `/etc/resolv.conf`.
+    fn resolv_conf(&self) -> PathBuf {
+        Path::new("/etc/netns").join(self.network.client.name()).join("resolv.conf")
+    }
+
+    fn text(&self) -> String {
+        fs::read_to_string(self.resolv_conf()).unwrap()
+    }
+
+    /// The address that a program in the client's namespace gets for a name.
+    fn resolve(&self, name: &str) -> String {
+        let args = ["netns", "exec", self.network.client.name(), "getent", "ahostsv4", name];
+        let output = run_unchecked("ip", &args);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.split_ascii_whitespace().next().unwrap_or_default().to_owned()
+    }
+
+    /// A program that notes how it is called.
+    fn recorder(&self, name: &str) -> PathBuf {
+        let folder = self.folder.path().join("bin");
+        fs::create_dir_all(&folder).unwrap();
+        let program = folder.join(name);
+        let log = self.folder.path().join("calls");
+        fs::write(&program, format!("#!/bin/sh\n{{ echo \"$@\"; cat; }} >>{}\n", path(&log))).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        folder
+    }
+
+    fn calls(&self) -> String {
+        fs::read_to_string(self.folder.path().join("calls")).unwrap_or_default()
+    }
+
+    /// The process that guards a client's settings.
+    fn guard_of(client: &Process) -> u32 {
+        let id = client.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+        children.split_ascii_whitespace().next().unwrap().parse().unwrap()
+    }
+}
+
+fn kill(id: u32) {
+    let _ = kill_process(Pid::from_raw(id as i32).unwrap(), Signal::KILL);
+}
+
+#[test]
+fn the_file_is_changed_and_restored() {
+    let place = Place::new("dns file", PUSHES);
+    let before = place.text();
+    assert_eq!(place.resolve("host.corp.example"), SERVER_IPV4);
+    let mut client = place.connect("client", "");
+    client.expect_line("DNS: names are resolved by 10.8.0.1 by ", PATIENCE);
+    assert_eq!(place.resolve("host.corp.example"), "10.8.0.7");
+    assert_eq!(place.resolve("host"), "10.8.0.7");
+    let asked = place.home.asked().len();
+    assert_eq!(place.resolve("elsewhere.example"), "");
+    assert_eq!(place.home.asked().len(), asked, "the other name server was asked too");
+    client.signal(Signal::TERM);
+    assert!(client.expect_exit(PATIENCE).success());
+    assert_eq!(place.text(), before);
+    assert_eq!(place.resolve("host.corp.example"), SERVER_IPV4);
+
+    // Without root, the guard still has it.
+    let mut client = place.connect("unprivileged", "user nobody\ngroup nogroup\n");
+    client.expect_line("UID set to ", PATIENCE);
+    assert_eq!(place.resolve("host.corp.example"), "10.8.0.7");
+    client.signal(Signal::TERM);
+    assert!(client.expect_exit(PATIENCE).success());
+    assert_eq!(place.text(), before);
+
+    let mut client = place.connect("disabled", "dns-updown disable\n");
+    assert_eq!(place.text(), before);
+    client.signal(Signal::TERM);
+    client.expect_exit(PATIENCE);
+}
+
+#[test]
+fn a_client_that_is_killed_leaves_nothing() {
+    let place = Place::new("dns kill", PUSHES);
+    let network = &place.network;
+    network.client.run("ip", &["route", "add", "default", "via", SERVER_IPV4]);
+    let before = (place.text(), network.client.run("ip", &["route"]));
+    let now = || (place.text(), network.client.run("ip", &["route"]));
+    for options in
+        ["redirect-gateway def1\n", "redirect-gateway\n", "redirect-gateway\nuser nobody\npersist-tun\n"]
+    {
+        let client = place.connect("killed", options);
+        assert_ne!(now().0, before.0);
+        assert_ne!(now().1, before.1);
+        client.signal(Signal::KILL);
+        assert!(wait_until(PATIENCE, || now() == before), "{options}: {:?}", now());
+    }
+
+    // Both at once: the next start finds what is left, and could not even find its server otherwise.
+    let client = place.connect("both", "redirect-gateway\n");
+    kill(Place::guard_of(&client));
+    kill(client.id());
+    drop(client);
+    assert_ne!(now().0, before.0);
+    assert!(wait_until(PATIENCE, || now().1 != before.1 && !now().1.contains("tun")), "{:?}", now());
+    let mut client = place.connect("next", "");
+    assert_eq!(client.count("an earlier process was killed"), 3, "{}", client.log());
+    assert_eq!(place.resolve("host.corp.example"), "10.8.0.7");
+    client.signal(Signal::TERM);
+    assert!(client.expect_exit(PATIENCE).success());
+    assert_eq!(now(), before);
+}
+
+#[test]
+fn only_some_names_and_other_programs() {
+    let pushes = "push \"dns search-domains a.example\"\npush \"dns server 0 address 10.8.0.1\"\n\
+                  push \"dns server 0 resolve-domains corp.example\"\n";
+    let place = Place::new("dns programs", pushes);
+    let before = place.text();
+    let mut client = place.connect("file", "");
+    client.expect_line(
+        "cannot send only the names in corp.example to the tunnel: all names go to 10.8.0.1",
+        PATIENCE,
+    );
+    assert_eq!(place.resolve("host.corp.example"), "10.8.0.7");
+    client.signal(Signal::TERM);
+    client.expect_exit(PATIENCE);
+    assert_eq!(place.text(), before);
+
+    let start = |name: &str, more: &str, system: &str| {
+        let file = place.folder.write(&format!("{name}.conf"), place.client_text(more));
+        let bin = place.folder.path().join("bin");
+        let command =
+            format!("{system} PATH={}:$PATH; exec {} {}", path(&bin), Adit.executable(), path(&file));
+        let args = ["--mount", "sh", "-e", "-c", &command];
+        let mut client = Process::start(&place.network.client, place.folder.path(), name, "unshare", &args);
+        client.expect_line(UP, PATIENCE);
+        client.signal(Signal::TERM);
+        assert!(client.expect_exit(PATIENCE).success());
+        let calls = place.calls();
+        fs::remove_file(place.folder.path().join("calls")).unwrap();
+        calls
+    };
+    place.recorder("resolvconf");
+    assert_eq!(start("resolvconf", "", ""), "-a tun0\nnameserver 10.8.0.1\nsearch a.example\n-d tun0\n");
+
+    place.recorder("resolvectl");
+    // A copy of /etc, with the link that systemd-resolved makes.
+    let etc = path(place.folder.path()).to_owned() + "/etc";
+    let system = format!(
+        "mkdir {etc}; cp -a /etc/. {etc} || true; umount /etc/resolv.conf; rm -f {etc}/resolv.conf; \
+         ln -s ../run/systemd/resolve/stub-resolv.conf {etc}/resolv.conf; mount --bind {etc} /etc;"
+    );
+    assert_eq!(
+        start("resolved", "", &system),
+        "dns tun0 10.8.0.1\ndomain tun0 a.example ~corp.example\ndefault-route tun0 no\ndnssec tun0 no\n\
+         dnsovertls tun0 no\nrevert tun0\n"
+    );
+
+    let log = place.folder.path().join("calls");
+    let command =
+        format!("sh -c 'echo $script_type $dev $dns_server_1_resolve_domain_1 $1 >>{}' sh word", path(&log));
+    let script = place.folder.write("updown", format!("#!/bin/sh\n{command}\n"));
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let updown = format!("script-security 2\ndns-updown {}\n", path(&script));
+    assert_eq!(
+        start("command", &updown, ""),
+        "dns-up tun0 corp.example word\ndns-down tun0 corp.example word\n"
+    );
+}
