@@ -1,4 +1,7 @@
 //! `chroot`, `user` and `group`: giving up what root can do once everything is open.
+//!
+//! The right to set up the network stays (CAP_NET_ADMIN), as in OpenVPN since 2.6: without it routes could not be taken
+//! back, nor set anew after a restart. Programs that are run do not inherit it.
 
 use std::cell::Cell;
 use std::io;
@@ -6,6 +9,7 @@ use std::os::unix::fs::chroot;
 use std::rc::Rc;
 
 use adit::config::ProcessConfig;
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_keep_capabilities};
 
 use crate::errors::cause;
 use crate::log::Log;
@@ -17,8 +21,9 @@ pub(crate) struct Privileges(Rc<Wanted>);
 
 #[derive(Debug)]
 struct Wanted {
-    user: Option<User>,
-    group: Option<Group>,
+    /// By name.
+    user: Option<(String, User)>,
+    group: Option<(String, Group)>,
     chroot: Option<String>,
     dropped: Cell<bool>,
 }
@@ -26,9 +31,10 @@ struct Wanted {
 impl Privileges {
     /// Looks up the names; they must exist before anything starts.
     pub(crate) fn find(config: &ProcessConfig) -> Result<Self, String> {
-        let (user, group) = (config.user.as_deref(), config.group.as_deref());
-        let user = user.map(User::find).transpose().map_err(|error| format!("user: {error}"))?;
-        let group = group.map(Group::find).transpose().map_err(|error| format!("group: {error}"))?;
+        let user = config.user.as_ref().map(|name| User::find(name).map(|user| (name.clone(), user)));
+        let user = user.transpose().map_err(|error| format!("user: {error}"))?;
+        let group = config.group.as_ref().map(|name| Group::find(name).map(|group| (name.clone(), group)));
+        let group = group.transpose().map_err(|error| format!("group: {error}"))?;
         let chroot = config.chroot.clone();
         Ok(Self(Rc::new(Wanted { user, group, chroot, dropped: Cell::new(false) })))
     }
@@ -49,18 +55,47 @@ impl Privileges {
             enter(directory).map_err(|error| format!("chroot to '{directory}' failed: {}", cause(&error)))?;
             log.info(format_args!("chroot to '{directory}' and cd to '/' succeeded"));
         }
-        let group = group.or_else(|| user.map(|user| Group { gid: user.gid }));
-        if let Some(group) = group {
-            become_group(group).map_err(|error| format!("cannot become group {}: {error}", group.gid))?;
-            log.info(format_args!("GID set to {}", group.gid));
+        let retained =
+            user.as_ref().is_some_and(|(_, user)| user.uid != 0) && set_keep_capabilities(true).is_ok();
+        match (group, user) {
+            (Some((name, group)), _) => {
+                become_group(*group).map_err(|error| format!("cannot become group {name}: {error}"))?;
+                log.info(format_args!("GID set to {name}"));
+            }
+            (None, Some((name, user))) => {
+                let group = Group { gid: user.gid };
+                become_group(group)
+                    .map_err(|error| format!("cannot become the group of user {name}: {error}"))?;
+                log.info(format_args!("GID set to {}", group.gid));
+            }
+            (None, None) => {}
         }
-        if let Some(user) = user {
-            become_user(*user).map_err(|error| format!("cannot become user {}: {error}", user.uid))?;
-            log.info(format_args!("UID set to {}", user.uid));
+        if let Some((name, user)) = user {
+            become_user(*user).map_err(|error| format!("cannot become user {name}: {error}"))?;
+            log.info(format_args!("UID set to {name}"));
+        }
+        if retained {
+            match keep_network_rights() {
+                Ok(()) => log.info("Capabilities retained: CAP_NET_ADMIN"),
+                Err(error) => log.warning(format_args!("Unable to retain capabilities: {}", cause(&error))),
+            }
         }
         dropped.set(true);
         Ok(())
     }
+}
+
+/// Gives back all that the change of the user has left, but for the one right.
+fn keep_network_rights() -> io::Result<()> {
+    set_keep_capabilities(false)?;
+    let none = CapabilitySet::empty();
+    let kept =
+        |kept| set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: none });
+    kept(CapabilitySet::NET_ADMIN).or_else(|error| {
+        // Never more than that, also where not even that can be had.
+        kept(none)?;
+        Err(error.into())
+    })
 }
 
 fn enter(directory: &str) -> io::Result<()> {

@@ -230,7 +230,15 @@ fn a_server_in_an_empty_directory_can_be_hung_up() {
     server.expect_line(UP, PATIENCE);
     let pid = Daemon::of(&place.path("server.pid"));
     assert_eq!(pid.link("root"), place.path("jail"));
-    assert!(pid.proc("status").contains("\nUid:\t65534\t65534\t65534\t65534\n"));
+    let status = pid.proc("status");
+    for line in [
+        "Uid:\t65534\t65534\t65534\t65534",
+        "Groups:\t65534 ",
+        "CapPrm:\t0000000000001000",
+        "CapInh:\t0000000000000000",
+    ] {
+        assert!(status.contains(&format!("\n{line}\n")), "{status}");
+    }
     let client = place.connect();
     assert!(wait_until(PATIENCE, || place.file("status").contains("\nclient1,192.0.2.2:")));
     assert!(wait_until(PATIENCE, || place.file("leases").starts_with("client1,10.8.0.2")));
