@@ -39,7 +39,7 @@ pub struct PeerData {
     mssfix: Mssfix,
     tun_mtu: u16,
     clamp: Option<MssClamp>,
-    sources: Vec<IpNetwork>,
+    sources: Option<Vec<IpNetwork>>,
     ping: Option<Duration>,
     last_sent: Instant,
     last_received: Instant,
@@ -101,7 +101,7 @@ impl PeerData {
             mssfix: config.mssfix,
             tun_mtu: config.tun_mtu,
             clamp: None,
-            sources: Vec::new(),
+            sources: None,
             ping: None,
             last_sent: now,
             last_received: now,
@@ -181,9 +181,9 @@ impl PeerData {
         self.update_clamp();
     }
 
-    /// The inner addresses and networks that the peer may send from, those it uses most first; none for any.
+    /// The inner addresses and networks that the peer may send from, those it uses most first; before this, from any.
     pub fn set_sources(&mut self, sources: Vec<IpNetwork>) {
-        self.sources = sources;
+        self.sources = Some(sources);
     }
 
     /// After how long without sending a keepalive is due (`ping`).
@@ -361,7 +361,7 @@ impl PeerData {
         }
         let inner = IpHeader::parse(buf.payload()).ok_or(DropReason::BadInnerPacket)?;
         let is_its = |network: &IpNetwork| network.contains(inner.source);
-        if !self.sources.is_empty() && !self.sources.iter().any(is_its) {
+        if self.sources.as_ref().is_some_and(|sources| !sources.iter().any(is_its)) {
             return Err(DropReason::BadSource);
         }
         if let Some(clamp) = self.clamp {

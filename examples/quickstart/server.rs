@@ -30,7 +30,7 @@ impl Host {
         let RoleConfig::Server(config) = parsed.role else { return Err("server.conf is no server's".into()) };
         let mut end = End::new(local, |host, now| Server::new(config, host, now))?;
         if let Some(address) = end.engine.ipv4() {
-            end.stack.set_address(address, 24);
+            end.stack.set_address(address.local, 24);
         }
         let website = Website::open(&mut end.stack);
         Ok(Self { end, website })

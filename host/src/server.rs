@@ -5,7 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use adit::config::{HostConfig, Ipv4Network, Listener as ListenerConfig, ServerConfig, Topology};
+use adit::config::{
+    HostConfig, Ifconfig, IfconfigIpv6, IfconfigOther, Ipv4Network, Listener as ListenerConfig, ServerConfig,
+};
 use adit::server::{AuthDecision, ConnectDecision, PeerInfo, Server};
 use adit::{Event, Instant, LinkId, Path, Role as EngineRole, Transport, VerifyDecision};
 
@@ -327,14 +329,14 @@ fn set_up(host: &HostConfig, config: &ServerConfig, node: &mut Node<Server>) -> 
     Ok(tunnel)
 }
 
-/// The device's addresses: the first of each network.
+/// The device's addresses.
 fn interface(config: &ServerConfig, engine: &Server) -> Interface {
-    let ipv4 = engine.ipv4().zip(config.network).map(|(address, network)| match config.topology {
-        Topology::Subnet => Ipv4Setup::Subnet { address, prefix: network.prefix },
-        Topology::Net30 | Topology::P2p => Ipv4Setup::PointToPoint { local: address, peer: second(network) },
+    let ipv4 = engine.ipv4().map(|Ifconfig { local, other }| match other {
+        IfconfigOther::Subnet(prefix) => Ipv4Setup::Subnet { address: local, prefix },
+        IfconfigOther::Peer(peer) => Ipv4Setup::PointToPoint { local, peer },
     });
-    let ipv6 = engine.ipv6().zip(config.network_v6);
-    let ipv6 = ipv6.map(|(address, network)| Ipv6Setup { address, prefix: network.prefix });
+    let ipv6 = engine.ipv6();
+    let ipv6 = ipv6.map(|IfconfigIpv6 { local, prefix, .. }| Ipv6Setup { address: local, prefix });
     Interface { mtu: config.session.tun_mtu, ipv4, ipv6 }
 }
 

@@ -58,6 +58,8 @@ pub struct ServerConfig {
     pub connect_freq: Option<ConnectFrequency>,
     /// Leases from before, as of `ifconfig-pool-persist`: common name, IPv4, IPv6.
     pub leases: Vec<Lease>,
+    /// `ifconfig-pool-persist FILE 0`: those leases are never anybody else's.
+    pub leases_fixed: bool,
 }
 
 impl ServerConfig {

@@ -163,7 +163,7 @@ impl Server {
             common_name: peer.identity.common_name.clone(),
             username: peer.identity.username.clone(),
             certificate: peer.session.certificate().map(Arc::clone),
-            ipv4: peer.addresses.ifconfig(self.config.topology),
+            ipv4: peer.addresses.ifconfig(self.addressing.topology),
             ipv6: peer.addresses.ipv6,
         });
     }
@@ -177,9 +177,9 @@ impl Server {
     fn reserve(&mut self, index: usize) {
         let Some(peer) = self.peers.get_mut(index) else { return };
         let owner = peer.identity.common_name.as_deref().filter(|_| !self.config.duplicate_cn);
-        peer.number = self.pool.acquire(owner);
-        if let Some(number) = peer.number {
-            peer.addresses = Addresses::from_pool(&self.config, &self.pool, number);
+        if let Some(number) = self.pool.acquire(owner) {
+            peer.numbers.push(number);
+            peer.addresses = Addresses::from_pool(&self.addressing, number);
         }
     }
 
@@ -224,7 +224,7 @@ impl Server {
         peer.session.make_keys(now, negotiated)?;
         let wire_peer_id = WirePeerId::new(index as u32).filter(|_| proto.contains(IvProto::DATA_V2));
         let assignment = Assignment { addresses: peer.addresses, wire_peer_id, negotiated };
-        let options = push_list(&self.config, instance, &hello.peer_info, &assignment);
+        let options = push_list(&self.config, &self.addressing, instance, &hello.peer_info, &assignment);
         peer.push_replies = push_replies(&options);
         if let Some(data) = peer.session.data_mut() {
             data.set_wire_peer_id(wire_peer_id);
@@ -256,14 +256,17 @@ impl Server {
     /// Its addresses: those of the pool, or those that its own settings give it, which then are nobody else's.
     fn assign(&mut self, index: usize, instance: &InstanceConfig) -> Result<(), CloseReason> {
         let Some(peer) = self.peers.get_mut(index) else { return Ok(()) };
-        peer.addresses = peer.addresses.with(&self.config, instance);
+        peer.addresses = peer.addresses.with(&self.addressing, instance);
         if let Some(push) = instance.ifconfig_push {
-            if let Some(number) = peer.number.take() {
+            for number in peer.numbers.drain(..) {
                 self.pool.give_up(number);
             }
-            peer.number = self.pool.hold(push.local);
-        } else if peer.number.is_none() && self.pool.is_in_use() {
+            peer.numbers.extend(self.pool.hold(push.local.into()));
+        } else if peer.numbers.is_empty() && self.pool.exists() {
             return Err(CloseReason::Limit("addresses in the pool"));
+        }
+        if let Some(push) = instance.ifconfig_ipv6_push {
+            peer.numbers.extend(self.pool.hold(push.local.into()));
         }
         Ok(())
     }

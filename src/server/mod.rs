@@ -4,6 +4,7 @@
 //! file; who may connect beyond what certificates say is asked of the host ([`Event::AuthRequested`]).
 
 mod accept;
+mod addressing;
 mod admit;
 mod ask;
 mod links;
@@ -17,13 +18,13 @@ mod settings;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use crate::algorithm::{Cipher, Role};
 use crate::buffer::PacketBuf;
 use crate::certificate::PeerCertificate;
-use crate::config::{IpNetwork, Lease, NamedText, ServerConfig};
+use crate::config::{Ifconfig, IfconfigIpv6, IpNetwork, Lease, NamedText, ServerConfig};
 use crate::data::Special;
 use crate::error::{Error, UsageError};
 use crate::event::{CloseReason, Event, EventQueue};
@@ -42,6 +43,7 @@ use crate::wire::stream;
 use crate::wire::{ControlHeader, DataHeader, WirePeerId};
 use crate::wrap::{Cookie, InitialRateLimit};
 
+use addressing::Addressing;
 use ask::{AuthState, ConnectState};
 use links::Links;
 use peers::{Peer, Peers, Stage};
@@ -64,6 +66,7 @@ pub struct Server {
     initial_rate: InitialRateLimit,
     links: Links,
     peers: Peers,
+    addressing: Addressing,
     pool: Pool,
     /// Whose an inner address is.
     routes: Routes,
@@ -128,6 +131,7 @@ impl Server {
         let (shared, events) =
             Shared::load(Role::Server, &config.session, host.crypto, host.unix_time, limits)?;
         let mut env = Environment::new(host.entropy, now, host.unix_time);
+        let addressing = Addressing::new(&config);
         Ok(Self {
             shared,
             cookie: Cookie::new(env.random()),
@@ -135,7 +139,8 @@ impl Server {
             env,
             links: Links::new(limits.sessions),
             peers: Peers::new(limits.sessions),
-            pool: Pool::new(&config),
+            pool: Pool::new(&config, &addressing),
+            addressing,
             routes: Routes::default(),
             events,
             drops: DropCounters::default(),
@@ -344,14 +349,14 @@ impl Server {
         self.pool.leases()
     }
 
-    /// The server's own inner IPv4 address.
-    pub fn ipv4(&self) -> Option<Ipv4Addr> {
-        settings::local_ipv4(&self.config)
+    /// The server's own inner IPv4 address, by `server` or `ifconfig`.
+    pub fn ipv4(&self) -> Option<Ifconfig> {
+        self.addressing.ipv4
     }
 
-    /// The server's own inner IPv6 address.
-    pub fn ipv6(&self) -> Option<Ipv6Addr> {
-        settings::local_ipv6(&self.config)
+    /// The server's own inner IPv6 address, by `server-ipv6` or `ifconfig-ipv6`.
+    pub fn ipv6(&self) -> Option<IfconfigIpv6> {
+        self.addressing.ipv6
     }
 
     /// Whether there is no session left, not even one that still acknowledges.
@@ -473,7 +478,7 @@ impl Server {
             IpHeader::parse(buf.payload()).ok_or(DropReason::BadInnerPacket)?;
         match self.routes.find(destination) {
             Some(index) => self.seal(now, index, buf),
-            None if destination.is_multicast() || self.is_broadcast(destination) => {
+            None if destination.is_multicast() || self.addressing.is_broadcast(destination) => {
                 Err(DropReason::Multicast)
             }
             None => Err(DropReason::NoRoute),
@@ -486,14 +491,6 @@ impl Server {
         peer.session.data_mut().ok_or(DropReason::Detached)?.seal_one(now, buf)?;
         self.check_usage(now, index);
         Ok(Outcome::Transmit(path))
-    }
-
-    fn is_broadcast(&self, address: IpAddr) -> bool {
-        match (address, self.config.network) {
-            (IpAddr::V4(address), Some(network)) => address.is_broadcast() || address == network.broadcast(),
-            (IpAddr::V4(address), None) => address.is_broadcast(),
-            (IpAddr::V6(_), _) => false,
-        }
     }
 
     /// The client has moved to `path`, as an authentic and fresh packet shows. If another session has that address,
@@ -559,14 +556,14 @@ impl Server {
             peer.hello = None;
             // An answer to a question about it comes too late.
             (peer.verify, peer.auth, peer.connect) = (None, AuthState::Unknown, ConnectState::Settled);
-            if let Some(number) = peer.number.take() {
+            for number in peer.numbers.drain(..) {
                 self.pool.release(number);
             }
             if peer.is_connected() {
                 for network in &peer.networks {
                     self.routes.remove(*network, index);
                 }
-                let summary = peer.summary(now, self.config.topology);
+                let summary = peer.summary(now, self.addressing.topology);
                 self.events.push(Event::ClientDisconnected(Box::new(summary)));
             }
             self.events.push(Event::Closed { peer: id, reason });

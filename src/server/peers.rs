@@ -36,8 +36,8 @@ pub(super) struct Peer {
     pub(super) stage: Stage,
     /// The name that `override-username` gave it.
     pub(super) username_override: Option<String>,
-    /// The number of its entry in the pool.
-    pub(super) number: Option<u32>,
+    /// The numbers of its entries in the pool.
+    pub(super) numbers: Vec<u32>,
     pub(super) addresses: Addresses,
     /// What is routed to it.
     pub(super) networks: Vec<IpNetwork>,
@@ -165,7 +165,7 @@ impl Peers {
             identity: Identity::default(),
             stage: Stage::Handshake,
             username_override: None,
-            number: None,
+            numbers: Vec::new(),
             addresses: Addresses::default(),
             networks: Vec::new(),
             push_requested: false,

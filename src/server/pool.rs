@@ -3,19 +3,16 @@
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::IpAddr;
 
-use crate::config::{Ipv4Network, Ipv6Network, Lease, ServerConfig, Topology};
-
-/// The most addresses that a pool hands out.
-const MAX_POOL: u32 = 65_536;
+use super::addressing::{Addressing, RangeV4, RangeV6};
+use crate::config::{Lease, ServerConfig};
 
 /// Inner addresses, numbered from 0; number `n` of IPv4 goes with number `n` of IPv6.
 #[derive(Debug)]
 pub(super) struct Pool {
-    topology: Topology,
-    v4: Option<Ipv4Network>,
-    v6: Option<Ipv6Network>,
+    v4: Option<RangeV4>,
+    v6: Option<RangeV6>,
     count: u32,
     /// Every number that was ever in use, or is kept for somebody. Those behind it are fresh.
     slots: BTreeMap<u32, Slot>,
@@ -23,32 +20,24 @@ pub(super) struct Pool {
     releases: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Slot {
     owner: Option<String>,
     in_use: bool,
     released: u64,
+    /// It is its owner's for ever.
+    fixed: bool,
 }
 
 impl Pool {
-    pub(super) fn new(config: &ServerConfig) -> Self {
-        let v4_count = config.network.map(|network| count_v4(config.topology, network));
-        let v6_count = config.network_v6.map(|network| {
-            let room = 128u32.saturating_sub(u32::from(network.prefix));
-            1u32.checked_shl(room).unwrap_or(u32::MAX).saturating_sub(first_v6(network) as u32)
-        });
-        let count = v4_count.into_iter().chain(v6_count).min().unwrap_or(0).min(MAX_POOL);
-        let mut pool = Self {
-            topology: config.topology,
-            v4: config.network,
-            v6: config.network_v6,
-            count,
-            slots: BTreeMap::new(),
-            releases: 0,
-        };
+    pub(super) fn new(config: &ServerConfig, addressing: &Addressing) -> Self {
+        let (v4, v6) = (addressing.pool_v4, addressing.pool_v6);
+        let counts = v4.map(|range| range.count()).into_iter().chain(v6.map(|range| range.count()));
+        let mut pool = Self { v4, v6, count: counts.min().unwrap_or(0), slots: BTreeMap::new(), releases: 0 };
         for lease in &config.leases {
             if let Some(number) = pool.number_of(lease) {
-                let slot = Slot { owner: Some(lease.common_name.clone()), in_use: false, released: 0 };
+                let owner = Some(lease.common_name.clone());
+                let slot = Slot { owner, fixed: config.leases_fixed, ..Slot::default() };
                 pool.slots.entry(number).or_insert(slot);
             }
         }
@@ -57,18 +46,20 @@ impl Pool {
 
     /// Takes an address for `owner`: the one it had before, a fresh one, or that released longest ago.
     pub(super) fn acquire(&mut self, owner: Option<&str>) -> Option<u32> {
-        let number = self
-            .slots
-            .iter()
-            .find(|(_, slot)| !slot.in_use && owner.is_some() && slot.owner.as_deref() == owner)
+        let free = || self.slots.iter().filter(|(_, slot)| !slot.in_use);
+        let number = free()
+            .find(|(_, slot)| owner.is_some() && slot.owner.as_deref() == owner)
             .map(|(&number, _)| number)
             .or_else(|| self.first_fresh())
             .or_else(|| {
-                let free = self.slots.iter().filter(|(_, slot)| !slot.in_use);
+                let free = free().filter(|(_, slot)| !slot.fixed);
                 free.min_by_key(|(_, slot)| slot.released).map(|(&number, _)| number)
             })?;
-        let slot = Slot { owner: owner.map(ToString::to_string), in_use: true, released: 0 };
-        self.slots.insert(number, slot);
+        let slot = self.slots.entry(number).or_default();
+        slot.in_use = true;
+        if !slot.fixed {
+            slot.owner = owner.map(ToString::to_string);
+        }
         Some(number)
     }
 
@@ -84,46 +75,28 @@ impl Pool {
     /// Gives an address back for good: its owner has got another one.
     pub(super) fn give_up(&mut self, number: u32) {
         self.release(number);
-        if let Some(slot) = self.slots.get_mut(&number) {
+        if let Some(slot) = self.slots.get_mut(&number).filter(|slot| !slot.fixed) {
             slot.owner = None;
         }
     }
 
     /// Keeps an address that a client was given otherwise from being handed out, if it is one of the pool's. Answers
     /// the number to be released; none if it is in use, by whom it was handed out to before.
-    pub(super) fn hold(&mut self, address: Ipv4Addr) -> Option<u32> {
+    pub(super) fn hold(&mut self, address: IpAddr) -> Option<u32> {
         let number = self.number_at(address)?;
-        let slot = self.slots.entry(number).or_insert(Slot { owner: None, in_use: false, released: 0 });
+        let slot = self.slots.entry(number).or_default();
         if core::mem::replace(&mut slot.in_use, true) {
             return None;
         }
-        slot.owner = None;
+        if !slot.fixed {
+            slot.owner = None;
+        }
         Some(number)
     }
 
     /// Whether there are addresses to hand out at all.
-    pub(super) fn is_in_use(&self) -> bool {
-        self.v4.is_some() || self.v6.is_some()
-    }
-
-    /// The client's IPv4 address, and the other argument of its `ifconfig`: netmask, or peer.
-    pub(super) fn ipv4(&self, number: u32) -> Option<(Ipv4Addr, Ipv4Addr)> {
-        let network = self.v4?;
-        let base = network.address.to_bits();
-        Some(match self.topology {
-            Topology::Subnet => (Ipv4Addr::from_bits(base + 2 + number), network.netmask()),
-            Topology::P2p => (Ipv4Addr::from_bits(base + 4 + number), Ipv4Addr::from_bits(base + 1)),
-            Topology::Net30 => {
-                let block = base + 4 + 4 * number;
-                (Ipv4Addr::from_bits(block + 2), Ipv4Addr::from_bits(block + 1))
-            }
-        })
-    }
-
-    /// The client's IPv6 address.
-    pub(super) fn ipv6(&self, number: u32) -> Option<Ipv6Addr> {
-        let network = self.v6?;
-        Some(Ipv6Addr::from_bits(network.address.to_bits() + first_v6(network) + u128::from(number)))
+    pub(super) fn exists(&self) -> bool {
+        self.count > 0
     }
 
     /// What `ifconfig-pool-persist` stores.
@@ -132,11 +105,8 @@ impl Pool {
             .iter()
             .filter_map(|(&number, slot)| {
                 let common_name = slot.owner.clone()?;
-                let ipv4 = self.ipv4(number).map(|(address, _)| match self.topology {
-                    Topology::Net30 => Ipv4Addr::from_bits(address.to_bits() & !3),
-                    Topology::Subnet | Topology::P2p => address,
-                });
-                Some(Lease { common_name, ipv4, ipv6: self.ipv6(number) })
+                let ipv4 = self.v4.map(|range| range.lease(number));
+                Some(Lease { common_name, ipv4, ipv6: self.v6.map(|range| range.address(number)) })
             })
             .collect()
     }
@@ -153,69 +123,53 @@ impl Pool {
         (fresh < self.count).then_some(fresh)
     }
 
-    fn number_at(&self, address: Ipv4Addr) -> Option<u32> {
-        let offset = address.to_bits().checked_sub(self.v4?.address.to_bits())?;
-        let number = match self.topology {
-            Topology::Subnet => offset.checked_sub(2)?,
-            Topology::P2p => offset.checked_sub(4)?,
-            Topology::Net30 => offset.checked_sub(4)? / 4,
+    fn number_at(&self, address: IpAddr) -> Option<u32> {
+        let number = match address {
+            IpAddr::V4(address) => self.v4?.number_of(address)?,
+            IpAddr::V6(address) => self.v6?.number_of(address)?,
         };
         (number < self.count).then_some(number)
     }
 
     fn number_of(&self, lease: &Lease) -> Option<u32> {
-        let number = match (lease.ipv4, self.v4, lease.ipv6, self.v6) {
-            (Some(address), Some(_), ..) => self.number_at(address)?,
-            (_, _, Some(address), Some(network)) => {
-                let offset = address.to_bits().checked_sub(network.address.to_bits())?;
-                u32::try_from(offset.checked_sub(first_v6(network))?).ok()?
-            }
-            _ => return None,
-        };
-        (number < self.count).then_some(number)
+        let ipv4 = lease.ipv4.filter(|_| self.v4.is_some()).map(IpAddr::V4);
+        self.number_at(ipv4.or_else(|| lease.ipv6.map(IpAddr::V6))?)
     }
-}
-
-/// How many clients an IPv4 network has room for: subnet from +2 to the last but one, the others in what +4 and
-/// broadcast-4 enclose.
-fn count_v4(topology: Topology, network: Ipv4Network) -> u32 {
-    let size = network.broadcast().to_bits() - network.address.to_bits() + 1;
-    match topology {
-        Topology::Subnet => size.saturating_sub(3),
-        Topology::P2p => size.saturating_sub(7),
-        Topology::Net30 => (size / 4).saturating_sub(if size > 8 { 2 } else { 1 }),
-    }
-}
-
-/// The offset of the first client's IPv6 address.
-fn first_v6(network: Ipv6Network) -> u128 {
-    if network.prefix < 112 { 0x1000 } else { 2 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Ipv4Network, Ipv4Pool, Ipv6Network, Ipv6Pool, Topology};
 
-    fn pool(topology: Topology, address: [u8; 4], prefix: u8) -> Pool {
-        let network = Ipv4Network { address: address.into(), prefix };
-        Pool::new(&ServerConfig { topology, ..ServerConfig::new(network) })
+    fn of(config: &ServerConfig) -> Pool {
+        Pool::new(config, &Addressing::new(config))
+    }
+
+    fn config(topology: Topology, prefix: u8) -> ServerConfig {
+        let network = Ipv4Network { address: [10, 8, 0, 0].into(), prefix };
+        ServerConfig { topology, ..ServerConfig::new(network) }
+    }
+
+    fn pool(topology: Topology, prefix: u8) -> Pool {
+        of(&config(topology, prefix))
     }
 
     fn address(pool: &Pool, number: u32) -> String {
-        let (local, other) = pool.ipv4(number).expect("an IPv4 pool");
+        let (local, other) = pool.v4.and_then(|range| range.get(number)).expect("an IPv4 pool");
         std::format!("{local} {other}")
     }
 
     #[test]
     fn the_first_client_gets_what_openvpn_gives() {
-        assert_eq!(address(&pool(Topology::Subnet, [10, 8, 0, 0], 24), 0), "10.8.0.2 255.255.255.0");
-        assert_eq!(address(&pool(Topology::Net30, [10, 8, 0, 0], 24), 0), "10.8.0.6 10.8.0.5");
-        assert_eq!(address(&pool(Topology::P2p, [10, 8, 0, 0], 24), 0), "10.8.0.4 10.8.0.1");
+        assert_eq!(address(&pool(Topology::Subnet, 24), 0), "10.8.0.2 255.255.255.0");
+        assert_eq!(address(&pool(Topology::Net30, 24), 0), "10.8.0.6 10.8.0.5");
+        assert_eq!(address(&pool(Topology::P2p, 24), 0), "10.8.0.4 10.8.0.1");
     }
 
     #[test]
     fn a_full_pool_refuses_and_reuses_what_was_released_longest_ago() {
-        let mut pool = pool(Topology::Subnet, [10, 8, 0, 0], 29);
+        let mut pool = pool(Topology::Subnet, 29);
         let all: Vec<_> = (0..5).map(|n| pool.acquire(Some(&std::format!("c{n}"))).expect("room")).collect();
         assert_eq!(all, [0, 1, 2, 3, 4]);
         assert_eq!(pool.acquire(Some("late")), None);
@@ -226,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_client_gets_its_address_back() {
-        let mut pool = pool(Topology::Net30, [10, 8, 0, 0], 24);
+        let mut pool = pool(Topology::Net30, 24);
         let first = pool.acquire(Some("client1")).expect("room");
         pool.release(first);
         assert_eq!(pool.acquire(Some("client2")), Some(1), "client1's is kept while fresh ones are left");
@@ -236,16 +190,107 @@ mod tests {
     #[test]
     fn leases_survive_a_restart_in_every_topology() {
         for topology in [Topology::Subnet, Topology::Net30, Topology::P2p] {
-            let network = Ipv4Network { address: [10, 8, 0, 0].into(), prefix: 24 };
-            let mut config = ServerConfig { topology, ..ServerConfig::new(network) };
+            let mut config = config(topology, 24);
             config.network_v6 =
                 Some(Ipv6Network { address: "fd00::".parse().expect("an address"), prefix: 64 });
-            let mut pool = Pool::new(&config);
+            let mut pool = of(&config);
             pool.acquire(Some("a"));
             let b = pool.acquire(Some("b")).expect("room");
             config.leases = pool.leases();
-            assert_eq!(Pool::new(&config).acquire(Some("b")), Some(b), "{topology:?}");
-            assert_eq!(pool.ipv6(b), Some("fd00::1001".parse().expect("an address")));
+            assert_eq!(of(&config).acquire(Some("b")), Some(b), "{topology:?}");
+            let ipv6 = pool.v6.expect("an IPv6 pool").address(b);
+            assert_eq!(ipv6, "fd00::1001".parse::<core::net::Ipv6Addr>().expect("an address"));
         }
+    }
+
+    /// The figures that OpenVPN logs ("IFCONFIG POOL IPv4: base=... size=...").
+    #[test]
+    fn pools_are_as_large_as_openvpns() {
+        let count = |topology, prefix| pool(topology, prefix).count;
+        assert_eq!(count(Topology::Subnet, 24), 253);
+        assert_eq!(count(Topology::P2p, 24), 248);
+        assert_eq!(count(Topology::Net30, 24), 62);
+        assert_eq!(count(Topology::Subnet, 16), 65_533);
+        assert_eq!(count(Topology::P2p, 29), 4);
+        let v6 = |prefix| {
+            let address = "fd00::".parse().expect("an address");
+            let network_v6 = Some(Ipv6Network { address, prefix });
+            of(&ServerConfig { network_v6, ..ServerConfig::without_network() }).count
+        };
+        assert_eq!((v6(64), v6(112), v6(124)), (65_536, 65_534, 14));
+    }
+
+    #[test]
+    fn addresses_set_one_by_one() {
+        let at = |text: &str| text.parse().expect("an address");
+        let start_and_end = |netmask| Ipv4Pool { start: at("10.9.0.10"), end: at("10.9.0.20"), netmask };
+        let ifconfig = |other| Some(crate::config::Ifconfig { local: at("10.9.0.1"), other });
+        let mut config = ServerConfig::without_network();
+        config.pool = Some(start_and_end(None));
+        config.ifconfig = ifconfig(crate::config::IfconfigOther::Subnet(24));
+        assert_eq!(address(&of(&config), 0), "10.9.0.10 255.255.255.0");
+        assert_eq!(of(&config).count, 11);
+        config.pool = Some(start_and_end(Some(at("255.255.0.0"))));
+        assert_eq!(address(&of(&config), 10), "10.9.0.20 255.255.0.0");
+        config.ifconfig = ifconfig(crate::config::IfconfigOther::Peer(at("10.9.0.2")));
+        config.topology = Topology::P2p;
+        assert_eq!(address(&of(&config), 1), "10.9.0.11 10.9.0.1");
+        config.topology = Topology::Net30;
+        assert_eq!(address(&of(&config), 0), "10.9.0.10 10.9.0.9");
+        assert_eq!(of(&config).count, 4);
+
+        config.pool_v6 = Some(Ipv6Pool { start: "fd00:9::".parse().expect("an address"), prefix: 64 });
+        config.ifconfig_ipv6 = Some(crate::config::IfconfigIpv6 {
+            local: "fd00:9::ffff".parse().expect("an address"),
+            prefix: 64,
+            gateway: "fd00:9::2".parse().expect("an address"),
+        });
+        let first = of(&config).v6.and_then(|range| range.get(0)).expect("an IPv6 pool");
+        // Never the network's own address.
+        assert_eq!(
+            std::format!("{}/{} {}", first.local, first.prefix, first.gateway),
+            "fd00:9::1/64 fd00:9::ffff"
+        );
+    }
+
+    #[test]
+    fn server_without_a_pool() {
+        let mut config = config(Topology::Subnet, 24);
+        config.nopool = true;
+        assert!(!of(&config).exists());
+        assert_eq!(of(&config).acquire(Some("client1")), None);
+        config.pool =
+            Some(Ipv4Pool { start: [10, 8, 0, 100].into(), end: [10, 8, 0, 101].into(), netmask: None });
+        assert_eq!(address(&of(&config), 1), "10.8.0.101 255.255.255.0");
+    }
+
+    #[test]
+    fn what_is_given_otherwise_is_not_handed_out() {
+        let mut pool = pool(Topology::Subnet, 29);
+        let held = pool.hold([10, 8, 0, 3].into()).expect("one of the pool's");
+        assert_eq!(pool.hold([10, 8, 0, 3].into()), None, "it is in use");
+        assert_eq!(pool.hold([10, 9, 0, 3].into()), None, "it is none of the pool's");
+        assert_eq!(pool.acquire(Some("a")), Some(0));
+        assert_eq!(pool.acquire(Some("b")), Some(2));
+        pool.release(held);
+        assert_eq!(pool.leases().len(), 2, "what is given otherwise is no lease");
+    }
+
+    #[test]
+    fn fixed_leases_are_never_anybody_elses() {
+        let mut config = config(Topology::Subnet, 29);
+        let lease = |name: &str, last| Lease {
+            common_name: name.to_string(),
+            ipv4: Some([10, 8, 0, last].into()),
+            ipv6: None,
+        };
+        config.leases = [lease("a", 3), lease("b", 5)].into();
+        config.leases_fixed = true;
+        let mut pool = of(&config);
+        let others: Vec<_> = (0..4).map(|n| pool.acquire(Some(&std::format!("c{n}")))).collect();
+        assert_eq!(others, [Some(0), Some(2), Some(4), None]);
+        assert_eq!(pool.acquire(Some("a")), Some(1));
+        pool.give_up(1);
+        assert_eq!(pool.acquire(Some("a")), Some(1));
     }
 }

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::pool::Pool;
+use super::addressing::Addressing;
 use crate::config::lexer;
 use crate::config::{
     Ifconfig, IfconfigIpv6, IfconfigOther, InstanceConfig, IpNetwork, PushChange, ServerConfig, Topology,
@@ -33,19 +33,15 @@ pub(super) struct Ipv4Assignment {
 
 impl Addresses {
     /// Those that the pool has under `number`.
-    pub(super) fn from_pool(config: &ServerConfig, pool: &Pool, number: u32) -> Self {
-        let ipv4 = pool.ipv4(number).map(|(local, other)| Ipv4Assignment { local, pushed: local, other });
-        let ipv6 = pool
-            .ipv6(number)
-            .zip(config.network_v6)
-            .zip(local_ipv6(config))
-            .map(|((local, network), gateway)| IfconfigIpv6 { local, prefix: network.prefix, gateway });
-        Self { ipv4, ipv6 }
+    pub(super) fn from_pool(addressing: &Addressing, number: u32) -> Self {
+        let ipv4 = addressing.pool_v4.and_then(|range| range.get(number));
+        let ipv4 = ipv4.map(|(local, other)| Ipv4Assignment { local, pushed: local, other });
+        Self { ipv4, ipv6: addressing.pool_v6.and_then(|range| range.get(number)) }
     }
 
     /// What one client's own settings make of them. A static IPv4 address takes the place of all that the pool gives,
     /// as in OpenVPN.
-    pub(super) fn with(self, config: &ServerConfig, instance: &InstanceConfig) -> Self {
+    pub(super) fn with(self, addressing: &Addressing, instance: &InstanceConfig) -> Self {
         let mut out = self;
         if let Some(push) = instance.ifconfig_push {
             let pushed = push.alias.unwrap_or(push.local);
@@ -53,7 +49,7 @@ impl Addresses {
             out.ipv6 = None;
         }
         if let Some(push) = instance.ifconfig_ipv6_push {
-            let gateway = push.remote.or_else(|| local_ipv6(config));
+            let gateway = push.remote.or_else(|| addressing.ipv6.map(|own| own.local));
             out.ipv6 =
                 gateway.map(|gateway| IfconfigIpv6 { local: push.local, prefix: push.prefix, gateway });
         }
@@ -83,26 +79,17 @@ pub(super) struct Assignment {
     pub(super) negotiated: Negotiated,
 }
 
-/// The server's own inner IPv4 address: the first of the network.
-pub(super) fn local_ipv4(config: &ServerConfig) -> Option<Ipv4Addr> {
-    config.network.map(|network| Ipv4Addr::from_bits(network.address.to_bits() + 1))
-}
-
-/// The server's own inner IPv6 address.
-pub(super) fn local_ipv6(config: &ServerConfig) -> Option<Ipv6Addr> {
-    config.network_v6.map(|network| Ipv6Addr::from_bits(network.address.to_bits() + 1))
-}
-
 /// The options for one client: those for all, as its own settings change them, then what belongs to this session.
 /// OpenVPN's order, in which `ifconfig` comes late.
 pub(super) fn push_list(
     config: &ServerConfig,
+    addressing: &Addressing,
     instance: &InstanceConfig,
     info: &PeerInfo,
     assignment: &Assignment,
 ) -> Vec<String> {
     let mut options = config.push.clone();
-    common_options(config, &mut options);
+    options.extend_from_slice(&addressing.push);
     let (mut no_ipv4, mut no_ipv6) = (false, false);
     for change in &instance.push {
         match change {
@@ -131,26 +118,6 @@ pub(super) fn push_list(
         options.push(format!("tun-mtu {}", config.session.tun_mtu));
     }
     options
-}
-
-/// What `server` and `server-ipv6` push to everybody.
-fn common_options(config: &ServerConfig, options: &mut Vec<String>) {
-    if config.network_v6.is_some() {
-        options.push("tun-ipv6".into());
-    }
-    let (Some(network), Some(local)) = (config.network, local_ipv4(config)) else { return };
-    let whole = format!("route {} {}", network.address, network.netmask());
-    match config.topology {
-        Topology::Subnet => options.extend([format!("route-gateway {local}"), "topology subnet".into()]),
-        Topology::Net30 => {
-            options.push(if config.client_to_client { whole } else { format!("route {local}") });
-            options.push("topology net30".into());
-        }
-        Topology::P2p => {
-            options.extend(config.client_to_client.then_some(whole));
-            options.push("topology p2p".into());
-        }
-    }
 }
 
 /// The network that a pushed `route` or `route-ipv6` names.

@@ -10,4 +10,4 @@ mod world;
 
 pub(crate) use link::{LinkQuality, Random};
 pub(crate) use pki::tls_crypt;
-pub(crate) use world::{TODAY, World, WorldBuilder, numbered, tail};
+pub(crate) use world::{TODAY, World, WorldBuilder, between, numbered, tail};

@@ -41,3 +41,13 @@ pub(crate) fn tls_crypt() -> WrapConfig {
     text.push_str("-----END OpenVPN Static key V1-----\n");
     WrapConfig::TlsCrypt { key: NamedText::file("ta.key", text) }
 }
+
+/// Another client: `client-ed25519`.
+pub(crate) fn other_client() -> TlsConfig {
+    TlsConfig {
+        ca: text!("ca.crt"),
+        cert: text!("client-ed25519.crt"),
+        key: text!("ed25519.key"),
+        ..TlsConfig::default()
+    }
+}

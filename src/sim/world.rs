@@ -31,6 +31,8 @@ pub(crate) struct WorldBuilder {
     pub(crate) clients: usize,
     pub(crate) server: ServerConfig,
     pub(crate) client: ClientConfig,
+    /// What is different at client number so and so.
+    pub(crate) vary: fn(usize, &mut ClientConfig),
 }
 
 impl WorldBuilder {
@@ -41,7 +43,7 @@ impl WorldBuilder {
         server.session.tls = pki::server();
         let mut client = ClientConfig::new();
         client.session.tls = pki::client();
-        Self { seed, quality: LinkQuality::GOOD, clients: 1, server, client }
+        Self { seed, quality: LinkQuality::GOOD, clients: 1, server, client, vary: |_, _| {} }
     }
 
     pub(crate) fn build(self) -> World {
@@ -54,7 +56,9 @@ impl WorldBuilder {
         let server = Server::new(self.server.clone(), host(), now).expect("a server");
         let clients = (0..self.clients)
             .map(|number| {
-                let client = Client::new(self.client.clone(), host(), now).expect("a client");
+                let mut config = self.client.clone();
+                (self.vary)(number, &mut config);
+                let client = Client::new(config, host(), now).expect("a client");
                 End {
                     client,
                     address: client_address(number, 0),
@@ -394,7 +398,14 @@ fn closing(event: &Event) -> Option<&CloseReason> {
 
 /// An IPv4 packet with a UDP header and a number, from and to these hosts of 10.8.0.0/24.
 pub(crate) fn numbered(from: u8, to: u8, number: u32) -> Vec<u8> {
-    let mut packet = std::vec![0x45, 0, 0, 32, 0, 0, 0, 0, 64, 17, 0, 0, 10, 8, 0, from, 10, 8, 0, to];
+    between([10, 8, 0, from], [10, 8, 0, to], number)
+}
+
+/// The same from and to any address.
+pub(crate) fn between(from: [u8; 4], to: [u8; 4], number: u32) -> Vec<u8> {
+    let mut packet = std::vec![0x45, 0, 0, 32, 0, 0, 0, 0, 64, 17, 0, 0];
+    packet.extend_from_slice(&from);
+    packet.extend_from_slice(&to);
     packet.extend_from_slice(&[0x30, 0x39, 0, 7, 0, 12, 0, 0]);
     packet.extend_from_slice(&number.to_be_bytes());
     packet

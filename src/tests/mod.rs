@@ -1,5 +1,6 @@
 //! End-to-end scenarios on the simulated network, one phenomenon a file.
 
+mod decisions;
 mod detach;
 mod handshake;
 mod hostile_link;
@@ -10,5 +11,7 @@ mod lifetime;
 mod logins;
 mod remotes;
 mod renegotiation;
+mod revocation;
 mod roaming;
+mod sites;
 mod stream;

@@ -30,6 +30,7 @@ impl Finishing<'_> {
         let host = &self.draft.host;
         self.draft.server.connect_by_host =
             host.client_config_dir.is_some() || host.scripts.client_connect.is_some();
+        self.addresses();
         self.tokens();
         self.server_socket();
         self.server_pings();
@@ -43,7 +44,33 @@ impl Finishing<'_> {
             session: core::mem::take(&mut draft.session),
             topology: draft.topology.unwrap_or_default(),
             leases,
+            leases_fixed: draft.host.pool_persist.as_ref().is_some_and(|persist| persist.interval.is_none()),
             ..core::mem::take(&mut draft.server)
+        }
+    }
+
+    /// What `server` and `server-ipv6` set cannot be set once more.
+    fn addresses(&mut self) {
+        let draft = &mut self.draft;
+        let (network, network_v6) = (draft.server.network.is_some(), draft.server.network_v6.is_some());
+        if network && draft.server.pool.is_some() && !draft.server.nopool {
+            draft.error(
+                "ifconfig-pool",
+                "'server' has a pool of its own: write 'server ... nopool', or leave this away",
+            );
+        }
+        if network && draft.ifconfig.is_some() {
+            draft.error("ifconfig", "'server' sets this: one of them must go");
+        }
+        if network_v6 && draft.server.pool_v6.is_some() {
+            draft.error("ifconfig-ipv6-pool", "'server-ipv6' sets this: one of them must go");
+        }
+        if network_v6 && draft.server.nopool {
+            draft.error("server", "'nopool' and 'server-ipv6', which has a pool, exclude each other");
+        }
+        let own_v6 = network_v6 || draft.server.ifconfig_ipv6.is_some();
+        if draft.server.pool_v6.is_some() && !own_v6 {
+            draft.error("ifconfig-ipv6-pool", "the server needs an address, too: add 'ifconfig-ipv6'");
         }
     }
 
