@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use source::{crate_references, without_comments, without_tests};
 
 /// The layers in the order of a packet's way. A layer may use those with a smaller rank, and itself.
-const RANKS: [(&str, usize); 12] = [
+const RANKS: [(&str, usize); 13] = [
     ("config", 0),
     ("crypto", 1),
     ("wire", 2),
@@ -26,6 +26,8 @@ const RANKS: [(&str, usize); 12] = [
     // The two roles mirror each other and share nothing but what is below.
     ("client", 9),
     ("server", 9),
+    // Judges configurations, and runs nothing.
+    ("check", 10),
     // What they have in common for a host.
     ("endpoint", 10),
 ];

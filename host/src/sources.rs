@@ -10,7 +10,7 @@ use std::io;
 use adit::config::Files;
 use zeroize::Zeroizing;
 
-use crate::errors::cause;
+use crate::errors::{cause, unreadable};
 
 /// What was read, and what could not be read again.
 #[derive(Debug, Default)]
@@ -50,7 +50,7 @@ impl Sources {
                 self.notes.push(format!("cannot read {path} any more ({why}): what it held stays in force"));
                 Ok(held.to_vec())
             }
-            (Err(error), _) => Err(cause(&error)),
+            (Err(error), _) => Err(unreadable(path, &error)),
         }
     }
 }

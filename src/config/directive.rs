@@ -199,7 +199,7 @@ pub(crate) fn nearest(name: &str) -> Option<&'static str> {
 }
 
 /// How many characters to insert, delete or replace to make `a` into `b` (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
+pub fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
     for (i, from) in a.chars().enumerate() {
         let mut diagonal = i;

@@ -15,6 +15,7 @@ use super::client::ClientConfig;
 use super::connection::{ConnectionDraft, LocalDraft, RemoteDraft};
 use super::diagnostic::{Diagnostic, Position};
 use super::host::{HostConfig, ManagementAddress, StatusVersion};
+use super::outline::{Outline, join};
 use super::push::IfconfigIpv6;
 use super::server::{AuthGenToken, ServerConfig, Topology};
 use super::session::{PingTimeout, SessionConfig};
@@ -95,6 +96,8 @@ pub(crate) struct Draft {
     pub(crate) shown_connections: Vec<ConnectionDraft>,
     /// All statements outside of `<connection>` blocks, in order, to be printed.
     pub(crate) history: Vec<Vec<String>>,
+    /// All that was said, for whoever judges it as a whole.
+    pub(crate) outline: Outline,
     /// What each directive said last, and where.
     seen: BTreeMap<&'static str, Seen>,
     pub(crate) diagnostics: Vec<Diagnostic>,
@@ -196,10 +199,8 @@ impl Draft {
     /// `path` from where the host is.
     pub(crate) fn path(&self, path: &str) -> String {
         match &self.directory {
-            Some(directory) if !path.starts_with('/') => {
-                format!("{}/{path}", directory.trim_end_matches('/'))
-            }
-            _ => path.into(),
+            Some(directory) => join(directory, path),
+            None => path.into(),
         }
     }
 }

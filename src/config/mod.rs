@@ -22,6 +22,7 @@ mod instance;
 mod leases;
 pub mod lexer;
 mod network;
+mod outline;
 mod profile;
 mod proxy;
 mod push;
@@ -39,6 +40,7 @@ pub use client::{
     PullFilter, Remote,
 };
 pub use diagnostic::{Diagnostic, Position, Severity};
+pub use directive::distance;
 pub use dns::{DnsServer, DnsSettings, DnsTransport, Dnssec};
 pub use files::{Files, NoFiles};
 pub use host::{
@@ -49,6 +51,7 @@ pub use host::{
 };
 pub use instance::{IfconfigIpv6Push, IfconfigPush, InstanceConfig, PushChange};
 pub use network::IpNetwork;
+pub use outline::{Outline, Stated};
 pub use profile::{Parsed, Profile, RoleConfig};
 pub use proxy::{HttpProxy, Proxy, ProxyLogin, SocksProxy};
 pub use push::{Ifconfig, IfconfigIpv6, IfconfigOther, Inactive, ProtocolFlags, PushBase, TunnelSettings};

@@ -13,6 +13,7 @@ use super::files::Files;
 use super::finish::finish;
 use super::host::HostConfig;
 use super::lexer::Word;
+use super::outline::Outline;
 use super::server::ServerConfig;
 use super::statement::{self, Complaint, Statement};
 
@@ -47,6 +48,10 @@ pub struct Parsed {
     pub profile: Option<Profile>,
     /// Every finding, in the order in which a reader meets them; those about the whole come last.
     pub diagnostics: Vec<Diagnostic>,
+    /// What it was made of.
+    pub outline: Outline,
+    /// The settings in spite of an error, as far as there are any: there may be more to be found in them.
+    pub(crate) rejected: Option<Profile>,
 }
 
 impl Profile {
@@ -222,6 +227,7 @@ impl<'a> Reader<'a> {
     /// Notes where the directive stands, and says so if it replaces an earlier one. That a command line replaces what
     /// a file says is what it is for.
     fn note(&mut self, directive: &'static Directive, statement: &Statement) {
+        self.draft.outline.note(statement);
         if self.draft.in_connection {
             return;
         }
@@ -256,14 +262,17 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn finish(self, name: &str) -> Parsed {
+    fn finish(mut self, name: &str) -> Parsed {
+        let mut outline = core::mem::take(&mut self.draft.outline);
+        outline.directory.clone_from(&self.draft.directory);
         // What is missing may stand in the file that cannot be read.
         if self.incomplete {
-            return Parsed { profile: None, diagnostics: self.draft.diagnostics };
+            return Parsed { profile: None, diagnostics: self.draft.diagnostics, outline, rejected: None };
         }
         let (profile, diagnostics) = finish(self.draft, name, self.files);
         let usable = diagnostics.iter().all(|diagnostic| diagnostic.severity < Severity::Error);
-        Parsed { profile: profile.filter(|_| usable), diagnostics }
+        let (profile, rejected) = if usable { (profile, None) } else { (None, profile) };
+        Parsed { profile, diagnostics, outline, rejected }
     }
 }
 

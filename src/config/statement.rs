@@ -83,6 +83,10 @@ impl Statement {
         Some(Self { words: words.to_vec(), ..self.clone() })
     }
 
+    pub(crate) fn without_block(&self) -> Self {
+        Self { file: Arc::clone(&self.file), line: self.line, words: self.words.clone(), block: None }
+    }
+
     pub(crate) fn block(&self) -> Option<&NamedText> {
         self.block.as_ref()
     }

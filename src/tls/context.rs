@@ -15,7 +15,7 @@ use rustls::{SupportedProtocolVersion, version};
 use super::connection::{Connection, Evidence};
 use super::error::version_name;
 use super::exporter::SecretCapture;
-use super::identity::{Identity, read_certificates};
+use super::identity::{Identity, PemCertificate, read_certificates};
 use super::verify::{Policy, Verifier};
 use super::x509::Date;
 use super::{PeerCertificate, TlsConnection};
@@ -60,6 +60,7 @@ impl TlsContext {
         }
         let mut warnings: Vec<_> = identity.iter().flat_map(|identity| warnings_about(identity)).collect();
 
+        warnings.extend(sample(identity.iter().map(|own| &own.certificate).chain(&authorities)));
         let anonymous =
             if role == Role::Server { config.verify_client_cert } else { VerifyClientCert::Require };
         let policy = match anonymous {
@@ -233,6 +234,19 @@ fn warnings_about(identity: &Identity) -> impl Iterator<Item = Diagnostic> {
             ),
         )
     })
+}
+
+/// A warning if one of these is of the set that OpenVPN is published with, private keys included.
+fn sample<'a>(mut certificates: impl Iterator<Item = &'a PemCertificate>) -> Option<Diagnostic> {
+    let found = certificates.find(|certificate| {
+        certificate.x509.attributes.iter().any(|(name, value)| name == "O" && value == "OpenVPN-TEST")
+    })?;
+    let sentence = format!(
+        "the certificate ({}) is one of the samples that OpenVPN is published with: everybody has its private key and \
+         that of its CA, and can come in; make your own with easy-rsa",
+        found.x509.subject
+    );
+    Some(Diagnostic::warning(&found.position, sentence))
 }
 
 /// An error about what a configuration does not hold, hence without a place in it.

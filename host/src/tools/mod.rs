@@ -1,6 +1,7 @@
-//! What the command does besides being one end of a tunnel: it makes keys, asks whether a server answers, explains
-//! itself. Each tool prints what it has to say and ends; none touches the engine's loop.
+//! What the command does besides being one end of a tunnel: it checks configurations, makes keys, asks whether a server
+//! answers, explains itself. Each tool prints what it has to say and ends; none touches the engine's loop.
 
+mod check;
 mod docs;
 mod genkey;
 mod probe;
@@ -26,6 +27,9 @@ pub(crate) fn run(args: &[String]) -> Option<ExitCode> {
     }
     if asks("--genkey") {
         return Some(genkey::run(args));
+    }
+    if asks("--check") {
+        return Some(check::run(args));
     }
     if asks("--probe") {
         return Some(probe::run(args));

@@ -1,5 +1,5 @@
 //! What the command does besides tunnels, against stock OpenVPN: its keys are used there, its probe is answered from
-//! there; and its man page.
+//! there; and its man page; and what it finds in configurations.
 
 #![allow(unreachable_pub, reason = "the lab is compiled into several test programs")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -7,6 +7,7 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod check;
 mod docs;
 mod genkey;
 mod probe;
