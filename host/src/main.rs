@@ -9,6 +9,7 @@
 
 mod client;
 mod clock;
+mod crl;
 mod daemon;
 mod device;
 mod dns;

@@ -124,7 +124,7 @@ impl Process {
     /// privileges were dropped, each file that can no longer be read. The log stays where it is.
     fn reload(&mut self) {
         if self.privileges.are_dropped() {
-            self.sources.fall_back();
+            self.sources.fall_back(self.profile.host.process.chroot.as_deref());
         }
         let loaded = load(&self.args, &mut self.sources);
         for note in self.sources.take_notes() {

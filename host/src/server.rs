@@ -11,6 +11,7 @@ use adit::config::{
 use adit::server::{AuthDecision, ConnectDecision, PeerInfo, Server};
 use adit::{Event, Instant, LinkId, Path, Role as EngineRole, Transport, VerifyDecision};
 
+use crate::crl::CrlFile;
 use crate::device::Tunnel;
 use crate::errors::cause;
 use crate::file::Output;
@@ -51,6 +52,7 @@ pub(crate) struct ServerRole {
     status: Every,
     leases: Every,
     files: Files,
+    crl: Option<CrlFile>,
     /// When to accept connections again.
     accept_again: Option<Instant>,
     /// What follows when all clients have been told.
@@ -84,6 +86,7 @@ impl ServerRole {
                 node.clock.now(),
             ),
             files,
+            crl: host.crl_file.as_deref().map(|path| CrlFile::new(path, &node.io.log)),
             accept_again: None,
             leaving: None,
             at_once: false,
@@ -224,6 +227,12 @@ impl Role<Server> for ServerRole {
             self.log.line(line.level, line.text);
         }
         match event {
+            // In time for the certificate, which comes later.
+            Event::SessionStarted { .. } => {
+                if let Some(crl) = &mut self.crl {
+                    crl.look(now, &mut node.engine);
+                }
+            }
             Event::AuthRequested { request, .. } => {
                 let reason = "this server has no means to verify passwords".to_owned();
                 let _ = node.engine.reply_auth(now, request, AuthDecision::Refuse { reason });

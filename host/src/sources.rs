@@ -19,14 +19,18 @@ pub(crate) struct Sources {
     held: BTreeMap<String, Zeroizing<Vec<u8>>>,
     /// Whether privileges were dropped.
     fall_back: bool,
+    /// What is the root directory by now, as it was called before.
+    root: Option<String>,
     /// One sentence for each file that could not be read again.
     notes: Vec<String>,
 }
 
 impl Sources {
-    /// From now on, a file that was read once and cannot be any more gives what it held.
-    pub(crate) fn fall_back(&mut self) {
+    /// From now on, a file that was read once and cannot be any more gives what it held. `root` is the directory of a
+    /// `chroot`; what lies in there is found there.
+    pub(crate) fn fall_back(&mut self, root: Option<&str>) {
         self.fall_back = true;
+        self.root = root.map(str::to_owned);
     }
 
     /// Forgets what the files held: they can always be read.
@@ -57,7 +61,12 @@ impl Sources {
 
 impl Files for Sources {
     fn read(&mut self, path: &str) -> Result<Vec<u8>, String> {
-        self.take(path, fs::read(path))
+        let inside = self.root.as_deref().and_then(|root| path.strip_prefix(root));
+        let read = match inside.filter(|inside| inside.starts_with('/')) {
+            Some(inside) => fs::read(inside),
+            None => fs::read(path),
+        };
+        self.take(path, read)
     }
 }
 
@@ -74,7 +83,7 @@ mod tests {
         let mut sources = Sources::default();
         assert_eq!(sources.take("a.key", Ok(b"old".into())), Ok(b"old".into()));
         assert!(sources.take("a.key", denied()).is_err());
-        sources.fall_back();
+        sources.fall_back(None);
         assert_eq!(sources.take("a.key", denied()), Ok(b"old".into()));
         assert_eq!(
             sources.take_notes(),

@@ -12,7 +12,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 use lab::network::{Network, SERVER_IPV4};
-use lab::pki::{Keys, Pki};
+use lab::pki::{Keys, Pki, Purpose};
 use lab::process::Process;
 use lab::program::Program::{Adit, Stock};
 use lab::program::path;
@@ -255,6 +255,48 @@ fn a_server_in_an_empty_directory_can_be_hung_up() {
     assert_eq!(fs::read_dir(place.path("jail")).unwrap().count(), 0);
     server.signal(Signal::TERM);
     assert!(server.expect_exit(PATIENCE).success());
+}
+
+#[test]
+fn a_revocation_list_is_read_again_when_it_has_changed() {
+    let place = Place::new("crl");
+    let pki = Pki::easy_rsa(Keys::Ec);
+    // Each run has another: what is revoked stays so.
+    let name = format!("leaver-{}", std::process::id());
+    pki.issue(Purpose::Client, &name);
+    fs::create_dir(place.path("jail")).unwrap();
+    let write = |list: &[u8]| {
+        fs::write(place.path("jail/crl.new"), list).unwrap();
+        fs::rename(place.path("jail/crl.new"), place.path("jail/crl.pem")).unwrap();
+    };
+    write(&pki.list_revocations());
+    // Its path is one in the jail.
+    let more = "chroot jail\nuser nobody\ngroup nogroup\npersist-tun\ncrl-verify crl.pem\n";
+    let mut server = place.serve(more);
+    server.expect_line(UP, PATIENCE);
+    let text = client_text("").replace("client1", &name);
+    let mut leaver = Stock.start(&place.network.client, &place.folder, "leaver", &text);
+    leaver.expect_line(UP, PATIENCE);
+
+    pki.revoke(&name);
+    write(&pki.list_revocations());
+    drop(place.connect());
+    server.expect_line("CRL: loaded again from file /crl.pem", PATIENCE);
+    // Both the session that there is and the next one.
+    let refusal = format!("the peer's certificate (CN={name}) is revoked (crl-verify)");
+    server.expect_line(&refusal, PATIENCE);
+
+    // What is no list leaves the one before in force.
+    write(b"nonsense");
+    drop(place.connect());
+    server.expect_line("the list from before stays in force", PATIENCE);
+    let refused = server.count(&refusal);
+    drop(leaver);
+    let _leaver = Stock.start(&place.network.client, &place.folder, "leaver", &text);
+    assert!(wait_until(PATIENCE, || server.count(&refusal) > refused), "{}", server.log());
+    fs::remove_file(place.path("jail/crl.pem")).unwrap();
+    drop(place.connect());
+    server.expect_line("crl-verify: cannot read /crl.pem: No such file or directory; the list", PATIENCE);
 }
 
 #[test]

@@ -84,6 +84,11 @@ impl Pki {
             return;
         }
         self.issue(purpose, name);
+        self.revoke(name);
+    }
+
+    /// Revokes the certificate of `name`; its files stay.
+    pub fn revoke(&self, name: &str) {
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         // easy-rsa puts away what it revokes.
         let files = [self.certificate(name), self.key(name)].map(|file| (fs::read(&file).unwrap(), file));
@@ -92,6 +97,13 @@ impl Pki {
         for (content, file) in files {
             fs::write(file, content).unwrap();
         }
+    }
+
+    /// A revocation list as it is now.
+    pub fn list_revocations(&self) -> Vec<u8> {
+        let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        self.easy_rsa_command(None, &["gen-crl"]);
+        fs::read(self.revocation_list()).unwrap()
     }
 
     /// The CA's revocation list; there once something has been revoked.

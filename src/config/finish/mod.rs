@@ -143,10 +143,7 @@ impl Finishing<'_> {
 
     fn tls(&mut self, role: Role) {
         let sources = core::mem::take(&mut self.draft.sources);
-        let crl_file = match &sources.crl {
-            Some(Source::File { path, .. }) => Some(path.clone()),
-            Some(Source::Inline(_)) | None => None,
-        };
+        let (crl, crl_file) = self.crl_file(sources.crl);
         let login = self.draft.auth_user_pass;
         let Some(ca) = sources.ca else {
             return self.missing("'ca' is missing: the file of the certificate authorities that the peer's certificate is checked by");
@@ -169,7 +166,7 @@ impl Finishing<'_> {
             cert: self.load("cert", sources.cert),
             extra_certs: self.load("extra-certs", sources.extra_certs),
             key: self.load("key", sources.key),
-            crl: self.load("crl-verify", sources.crl),
+            crl: self.load("crl-verify", crl),
             verify_by_host: self.draft.host.scripts.tls_verify.is_some(),
             ..core::mem::take(&mut self.draft.session.tls)
         };
@@ -177,9 +174,26 @@ impl Finishing<'_> {
             self.draft.error("tls-version-max", "this is below tls-version-min");
         }
         self.draft.session.tls = tls;
-        self.draft.host.crl_file = crl_file.map(|path| self.draft.path(&path));
+        self.draft.host.crl_file = crl_file;
         self.draft.sources.auth_user_pass = sources.auth_user_pass;
         self.draft.sources.auth_gen_token_secret = sources.auth_gen_token_secret;
+    }
+
+    /// From where the revocation list is read now, and from where later. Under `chroot` its path is one in that
+    /// directory, which is not the root directory yet.
+    fn crl_file(&self, crl: Option<Source>) -> (Option<Source>, Option<String>) {
+        match (crl, &self.draft.host.process.chroot) {
+            (Some(Source::File { path, named_at }), Some(root)) => {
+                let path = path.trim_start_matches('/');
+                let now = format!("{}/{path}", root.trim_end_matches('/'));
+                (Some(Source::File { path: now, named_at }), Some(format!("/{path}")))
+            }
+            (Some(Source::File { path, named_at }), None) => {
+                let later = self.draft.path(&path);
+                (Some(Source::File { path, named_at }), Some(later))
+            }
+            (crl, _) => (crl, None),
+        }
     }
 
     /// What stands outside of `<connection>` blocks holds for the session, too.
