@@ -41,6 +41,8 @@ pub struct PeerData {
     clamp: Option<MssClamp>,
     sources: Option<Vec<IpNetwork>>,
     ping: Option<Duration>,
+    /// One is due whatever the interval says.
+    ping_asked: bool,
     last_sent: Instant,
     last_received: Instant,
     activity: Activity,
@@ -103,6 +105,7 @@ impl PeerData {
             clamp: None,
             sources: None,
             ping: None,
+            ping_asked: false,
             last_sent: now,
             last_received: now,
             activity: Activity { minimum: 0, counted: 0, last: now },
@@ -191,6 +194,11 @@ impl PeerData {
         self.ping = ping;
     }
 
+    /// A keepalive is due at once.
+    pub(crate) fn ask_for_ping(&mut self) {
+        self.ping_asked = true;
+    }
+
     /// From `now` on, counts inner packets in both directions until they make `minimum` bytes together, and again.
     pub(crate) fn watch_activity(&mut self, now: Instant, minimum: u64) {
         self.activity = Activity { minimum, counted: 0, last: now };
@@ -249,6 +257,7 @@ impl PeerData {
             return Ok(false);
         }
         self.last_sent = now;
+        self.ping_asked = false;
         self.seal_special(now, &PING, buf).map(|()| true)
     }
 
@@ -290,6 +299,9 @@ impl PeerData {
 
     /// When a keepalive is due.
     pub fn ping_due(&self) -> Option<Instant> {
+        if self.ping_asked {
+            return Some(self.last_sent);
+        }
         self.ping.map(|interval| self.last_sent + interval)
     }
 

@@ -8,7 +8,7 @@ use crate::dns::UserCommand;
 use crate::guard::{Guard, Heard};
 use crate::io::Io;
 use crate::log::{Level, Log};
-use crate::netconf::{Change, Interface, Network, Surroundings, interface_steps};
+use crate::netconf::{Change, Interface, Moved, Network, Surroundings, Watch, interface_steps};
 use crate::poller::Source;
 use crate::tun::Tun;
 
@@ -68,12 +68,45 @@ impl Tunnel {
     pub(crate) fn apply_guarded(&mut self, changes: Vec<Change>, io: &Io, log: &Log) {
         let Some(network) = &mut self.network else { return };
         network.apply(changes, log);
+        self.keep_guarded(io, log);
+    }
+
+    /// Tells the guard what there is to take back now.
+    fn keep_guarded(&mut self, io: &Io, log: &Log) {
+        let Some(network) = &mut self.network else { return };
         let outlasting = network.outlasting(&self.name);
         if !outlasting.is_empty()
             && let Some(guard) = self.start_guard(io, log)
         {
             guard.forget();
             guard.keep(&outlasting);
+        }
+    }
+
+    /// Watches the way to the server at `remote`, so that [`follow`](Self::follow) can be called when it may have changed.
+    pub(crate) fn watch(&mut self, remote: IpAddr, io: &Io) -> Option<Watch> {
+        let network = self.network.as_mut()?;
+        network.remember_way(remote, &self.name);
+        let watch = Watch::new(remote, &self.name).ok()?;
+        io.poller.add(&watch, Source::Task, false).ok()?;
+        Some(watch)
+    }
+
+    /// Has the routes past the tunnel follow the way to the server, and says how that has changed.
+    pub(crate) fn follow(&mut self, io: &Io, log: &Log) -> Moved {
+        let Some(network) = &mut self.network else { return Moved::No };
+        let moved = network.follow(&self.name, log);
+        if moved != Moved::No {
+            self.keep_guarded(io, log);
+        }
+        moved
+    }
+
+    /// Sees to it that a server at `remote` is not reached through the tunnel, which stays open meanwhile.
+    pub(crate) fn keep_outside(&mut self, remote: IpAddr, io: &Io, log: &Log) {
+        if let Some(network) = &mut self.network {
+            network.keep_outside(remote, &self.name, log);
+            self.keep_guarded(io, log);
         }
     }
 

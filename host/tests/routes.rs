@@ -1,4 +1,5 @@
-//! Routes of a client: the same as stock OpenVPN's for the same options, gone afterwards, quick if they are many.
+//! Routes of a client: the same as stock OpenVPN's for the same options, gone afterwards, quick if they are many, and
+//! following the network underneath.
 
 #![allow(unreachable_pub, reason = "the lab is compiled into several test programs")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -6,6 +7,7 @@
 mod lab;
 
 use core::fmt::Write as _;
+use core::time::Duration;
 
 use lab::network::{Namespace, Network, SERVER_IPV4};
 use lab::pki::{Keys, Pki};
@@ -186,4 +188,125 @@ fn five_hundred_routes_either_way_round() {
             assert!(wait_until(PATIENCE, || tables(&place.network.client) == before));
         },
     );
+}
+
+/// The second way from the client to the server.
+const OTHER_WAY: &str = "192.0.3.1";
+
+impl Place {
+    /// Joins client and server by a second cable.
+    fn add_second_way(&self) {
+        let (server, client) = (self.network.server.name(), self.network.client.name());
+        let words =
+            ["link", "add", "eth1", "netns", server, "type", "veth", "peer", "name", "eth1", "netns", client];
+        lab::run("ip", &words);
+        for (namespace, host) in [(&self.network.server, "1"), (&self.network.client, "2")] {
+            namespace.run("ip", &["address", "add", &format!("192.0.3.{host}/24"), "dev", "eth1"]);
+            namespace.run("ip", &["link", "set", "eth1", "up"]);
+        }
+    }
+
+    fn way(&self) -> String {
+        self.network.client.run("ip", &["route", "get", FAR_IPV4])
+    }
+}
+
+#[test]
+fn a_session_by_udp_moves_with_the_default_route() {
+    let place = Place::new("moving");
+    place.add_second_way();
+    let client_ns = &place.network.client;
+    let mut server = place.serve(Stock, "");
+    let options = format!("proto udp4\nremote {FAR_IPV4} 1194\nredirect-gateway def1\n");
+    let mut client = place.connect(Adit, &options);
+    assert!(place.way().contains("dev eth0"));
+    let echoes = std::thread::scope(|scope| {
+        let echoes = scope.spawn(|| {
+            let address = "10.8.0.1:7".parse().unwrap();
+            traffic::echoes(&place.network.server, client_ns, address, 100, Duration::from_secs(4))
+        });
+        client_ns.run("ip", &["route", "replace", "default", "via", OTHER_WAY]);
+        client.expect_line(
+            "network changed: the server is reached via 192.0.3.1 by eth1 from 192.0.3.2 now",
+            PATIENCE,
+        );
+        assert!(place.way().contains("dev eth1"));
+        client_ns.run("ip", &["address", "del", "192.0.2.2/24", "dev", "eth0"]);
+        echoes.join().unwrap()
+    });
+    // In front of its lines stands where the client is now.
+    server.expect_line("client1/192.0.3.2:", PATIENCE);
+    assert!(echoes.missing.len() < 30, "{echoes:?}");
+    assert!(!echoes.missing.contains(&99), "{echoes:?}");
+    assert_eq!(client.count(UP), 1);
+    client.signal(Signal::TERM);
+    assert!(client.expect_exit(PATIENCE).success());
+    let left = client_ns.run("ip", &["-4", "route"]);
+    assert_eq!(left.lines().count(), 2, "{left}");
+}
+
+#[test]
+fn a_link_that_comes_back_gets_its_routes_back() {
+    let place = Place::new("link back");
+    let client_ns = &place.network.client;
+    let _server = place.serve(Stock, "");
+    let options = format!("proto udp4\nremote {FAR_IPV4} 1194\nredirect-gateway def1\n");
+    let mut client = place.connect(Adit, &options);
+    client_ns.run("ip", &["link", "set", "eth0", "down"]);
+    client.expect_line("network changed: there is no way to the server at present", PATIENCE);
+    assert!(!place.way().contains("dev eth0"));
+    client_ns.run("ip", &["link", "set", "eth0", "up"]);
+    client_ns.run("ip", &["route", "add", "default", "via", SERVER_IPV4]);
+    client.expect_line(
+        "network changed: the server is reached via 192.0.2.1 by eth0 from 192.0.2.2 now",
+        PATIENCE,
+    );
+    assert!(place.way().contains("dev eth0"));
+    traffic::ping(client_ns, "10.8.0.1");
+    assert_eq!(client.count(UP), 1);
+}
+
+#[test]
+fn a_connection_whose_address_is_gone_is_made_anew() {
+    let place = Place::new("moving tcp");
+    place.add_second_way();
+    let client_ns = &place.network.client;
+    let pki = Pki::easy_rsa(Keys::Ec).directives("server");
+    let text = format!(
+        "dev tun\ntopology subnet\nserver 10.8.0.0 255.255.255.0\nproto tcp-server\ndh none\nverb 3\n\
+         keepalive 60 600\n{pki}"
+    );
+    let mut server = Stock.start(&place.network.server, &place.folder, "server", &text);
+    server.expect_line(UP, PATIENCE);
+    let options = format!("proto tcp-client\nremote {FAR_IPV4} 1194\nredirect-gateway def1\n");
+    let mut client = place.connect(Adit, &options);
+    client_ns.run("ip", &["route", "replace", "default", "via", OTHER_WAY]);
+    client_ns.run("ip", &["address", "del", "192.0.2.2/24", "dev", "eth0"]);
+    client.expect_line("network changed: the server is reached via 192.0.3.1", PATIENCE);
+    assert!(wait_until(PATIENCE, || client.count(UP) == 2));
+    traffic::ping(client_ns, "10.8.0.1");
+    assert!(place.way().contains("dev eth1"));
+}
+
+#[test]
+fn a_kept_tunnel_does_not_swallow_the_next_remote() {
+    let place = Place::new("kept");
+    place.network.server.run("ip", &["address", "add", "198.51.100.2/32", "dev", "lo"]);
+    let client_ns = &place.network.client;
+    let before = client_ns.run("ip", &["-4", "route"]);
+    let more = "keepalive 1 3\n";
+    let server = place.serve(Stock, more);
+    let options = format!(
+        "proto udp4\nremote {FAR_IPV4} 1194\nremote 198.51.100.2 1194\nredirect-gateway def1\npersist-tun\n\
+         server-poll-timeout 3\nconnect-retry 1 1\n"
+    );
+    let mut client = place.connect(Adit, &options);
+    place.network.server.run("ip", &["address", "del", &format!("{FAR_IPV4}/32"), "dev", "lo"]);
+    drop(server);
+    let _server = place.serve(Stock, more);
+    assert!(wait_until(PATIENCE, || client.count(UP) == 2), "{}", client.log());
+    traffic::ping(client_ns, "10.8.0.1");
+    client.signal(Signal::TERM);
+    assert!(client.expect_exit(PATIENCE).success());
+    assert_eq!(client_ns.run("ip", &["-4", "route"]), before);
 }

@@ -241,6 +241,13 @@ impl Client {
         }
     }
 
+    /// Sends a keepalive at once, so that the server learns where its packets are to go now: our address has changed.
+    pub fn ping(&mut self, _now: Instant) {
+        if let Some(data) = self.session.as_mut().and_then(|session| session.data_mut()) {
+            data.ask_for_ping();
+        }
+    }
+
     /// Asks for new data keys.
     pub fn renegotiate(&mut self, now: Instant) {
         if let Some(session) = &mut self.session {

@@ -93,6 +93,7 @@ impl ClientRole {
     ) -> Result<Option<Path>, String> {
         let to = family_address(&remote.into());
         let version = if remote.is_ipv4() { 4 } else { 6 };
+        self.keep_outside(remote.ip(), io);
         match transport {
             Transport::Udp => {
                 let bind = local.unwrap_or_else(|| any_address(Some(family_of(remote)), 0));

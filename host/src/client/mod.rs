@@ -19,6 +19,7 @@ use crate::guard::{self, Guard};
 use crate::io::LinkChange;
 use crate::lines::{Narrator, family_address};
 use crate::log::Log;
+use crate::netconf::Watch;
 use crate::password::Prompt;
 use crate::privileges::Privileges;
 use crate::resolve::Found;
@@ -72,6 +73,8 @@ pub(crate) struct ClientRole {
     guard: Option<Guard>,
     /// What is still to be done until the tunnel counts as up.
     stage: Option<Stage>,
+    /// Tells of changes of the network under the tunnel.
+    watch: Option<Watch>,
     /// What the tunnel was set up by.
     settings: Option<TunnelSettings>,
     connected: bool,
@@ -113,6 +116,7 @@ impl ClientRole {
             tunnel,
             guard: None,
             stage: None,
+            watch: None,
             settings: None,
             connected: false,
             status,
@@ -260,16 +264,14 @@ impl Role<Client> for ClientRole {
             self.log.info(format_args!("TCP: connect to {to} failed: no answer within connect-timeout"));
             node.engine.connect_timed_out(now);
         }
-        if self.next_stage().is_some_and(|at| at <= now) {
-            self.advance(node, now);
-        }
+        self.tend(node, now);
         if self.status.take(now) {
             self.write_status(node);
         }
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        self.opening.into_iter().chain(self.status.next()).chain(self.next_stage()).min()
+        self.opening.into_iter().chain(self.status.next()).chain(self.next_tending()).min()
     }
 
     fn outcome(&self, _node: &Node<Client>) -> Option<Outcome> {

@@ -1,5 +1,7 @@
 //! The system's side of a session: device, addresses, routes and name resolution, as the server pushed them.
 
+use std::net::IpAddr;
+
 use adit::Instant;
 use adit::client::Client;
 use adit::config::{DnsSettings, DnsUpdown, IfconfigOther, RouteSettings, ScriptSecurity, TunnelSettings};
@@ -7,8 +9,8 @@ use adit::config::{DnsSettings, DnsUpdown, IfconfigOther, RouteSettings, ScriptS
 use super::ClientRole;
 use crate::device::{self, Tunnel};
 use crate::dns::{self, UserCommand};
-use crate::io::Link;
-use crate::netconf::{Interface, Ipv4Setup, Ipv6Setup, Surroundings, route_steps};
+use crate::io::{Io, Link};
+use crate::netconf::{Interface, Ipv4Setup, Ipv6Setup, Moved, Surroundings, Watch, route_steps};
 use crate::run::{Node, Outcome};
 
 /// What is still to be done, in this order, until the tunnel counts as up.
@@ -34,7 +36,7 @@ impl ClientRole {
             let name = self.tunnel.as_ref().map_or("", Tunnel::name);
             self.log.info(format_args!("Preserving previous TUN/TAP instance: {name}"));
             if self.stage.is_none() {
-                self.complete();
+                self.complete(node);
             }
             return;
         }
@@ -60,15 +62,71 @@ impl ClientRole {
         if matches!(self.stage, Some(Stage::Routes { at }) if at <= now) {
             self.stage = None;
             self.add_routes(node);
-            self.complete();
+            self.complete(node);
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.read(now);
         }
     }
 
-    /// When [`advance`](Self::advance) has something to do next.
-    pub(super) fn next_stage(&self) -> Option<Instant> {
-        match self.stage {
+    /// Does what is due by now.
+    pub(super) fn tend(&mut self, node: &mut Node<Client>, now: Instant) {
+        if matches!(self.stage, Some(Stage::Routes { at }) if at <= now) {
+            self.advance(node, now);
+        }
+        if self.watch.as_mut().is_some_and(|watch| watch.take(now)) {
+            self.follow(node, now);
+        }
+    }
+
+    /// When [`tend`](Self::tend) has something to do next.
+    pub(super) fn next_tending(&self) -> Option<Instant> {
+        let routes = match self.stage {
             Some(Stage::Routes { at }) => Some(at),
             Some(Stage::Dns) | None => None,
+        };
+        routes.into_iter().chain(self.watch.as_ref().and_then(Watch::due)).min()
+    }
+
+    /// The network under the tunnel may have changed. A session by UDP goes on from the new address, if the server can
+    /// tell it by its peer-id and hears of it; any other begins anew, at once instead of after `ping-restart`.
+    fn follow(&mut self, node: &mut Node<Client>, now: Instant) {
+        let Some(tunnel) = &mut self.tunnel else { return };
+        match tunnel.follow(&node.io, &self.log) {
+            Moved::No => {}
+            Moved::Lost => self.log.info("NOTE: network changed: there is no way to the server at present"),
+            Moved::Yes { hop, elsewhere } => {
+                let via = hop.via.map_or_else(String::new, |via| format!("via {via} "));
+                let from = hop.source.map_or_else(String::new, |from| format!(" from {from}"));
+                self.log.info(format_args!(
+                    "NOTE: network changed: the server is reached {via}by {}{from} now",
+                    hop.dev
+                ));
+                let floats = self.settings.as_ref().is_some_and(|settings| settings.peer_id.is_some())
+                    && self.is_by_unbound_udp(node);
+                if !elsewhere || floats {
+                    node.engine.ping(now);
+                } else {
+                    node.engine.restart(now);
+                    node.engine.start(now);
+                }
+            }
+        }
+    }
+
+    fn is_by_unbound_udp(&self, node: &Node<Client>) -> bool {
+        let bound = self
+            .remotes
+            .iter()
+            .any(|remote| remote.connection.bind.as_ref().is_some_and(|bind| bind.host.is_some()));
+        let link = self.link.and_then(|(link, _)| node.io.link(link));
+        matches!(link, Some(Link::Udp(_))) && !bound
+    }
+
+    /// A link to `remote` is about to be opened. A tunnel that is kept must not swallow it.
+    pub(super) fn keep_outside(&mut self, remote: IpAddr, io: &Io) {
+        if let Some(tunnel) = self.tunnel.as_mut().filter(|_| self.settings.is_some()) {
+            tunnel.keep_outside(remote.to_canonical(), io, &self.log);
         }
     }
 
@@ -76,7 +134,10 @@ impl ClientRole {
         Stage::Routes { at: now + self.host.route_delay.map(|delay| delay.after).unwrap_or_default() }
     }
 
-    fn complete(&mut self) {
+    fn complete(&mut self, node: &Node<Client>) {
+        if let (Some(tunnel), Some((_, remote))) = (&mut self.tunnel, self.link) {
+            self.watch = tunnel.watch(remote.ip().to_canonical(), &node.io);
+        }
         self.log.milestone("Initialization Sequence Completed");
         if let Err(why) = self.privileges.drop_now(&self.log) {
             self.log.error(why);
@@ -159,6 +220,7 @@ impl ClientRole {
     pub(super) fn down(&mut self, node: &mut Node<Client>) {
         self.settings = None;
         self.stage = None;
+        self.watch = None;
         if let Some(tunnel) = self.tunnel.take() {
             self.guard = tunnel.close(&mut node.io, &self.log);
         }

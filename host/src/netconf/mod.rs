@@ -4,20 +4,24 @@
 //! it goes.
 
 mod change;
+mod follow;
 mod hop;
 mod netlink;
 mod plan;
 mod routes;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 
 pub(crate) use change::Change;
+pub(crate) use follow::Moved;
 pub(crate) use hop::Hop;
 pub(crate) use netlink::Netlink;
 pub(crate) use plan::{Interface, Ipv4Setup, Ipv6Setup, interface_steps, pool_route};
 pub(crate) use routes::{Surroundings, route_steps};
+pub(crate) use watch::Watch;
 
 use crate::errors::cause;
 use crate::log::{Log, Verb};
@@ -27,12 +31,13 @@ use crate::log::{Log, Verb};
 pub(crate) struct Network {
     netlink: Netlink,
     done: Vec<Change>,
+    underlay: Option<follow::Underlay>,
 }
 
 impl Network {
     /// Nothing done yet.
     pub(crate) fn new() -> Result<Self, String> {
-        Ok(Self { netlink: Netlink::new()?, done: Vec::new() })
+        Ok(Self { netlink: Netlink::new()?, done: Vec::new(), underlay: None })
     }
 
     /// Makes the changes. One that fails is logged and left out; a route that was there before stays its owner's.

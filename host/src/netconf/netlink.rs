@@ -144,20 +144,32 @@ impl Netlink {
 
     /// The default route of the main table, for IPv4 or IPv6 (`v6`), that the kernel prefers at present.
     pub(crate) fn default_route(&mut self, v6: bool) -> Option<Route> {
+        let routes = self.main_table(v6, |route| route.header.destination_prefix_length == 0);
+        routes.into_iter().min_by_key(|route| route.metric.unwrap_or(0))
+    }
+
+    /// The routes of the main table that `destination` falls under, the default routes among them.
+    pub(crate) fn routes_to(&mut self, destination: IpAddr) -> Vec<Route> {
+        let mut routes = self.main_table(destination.is_ipv6(), |_| true);
+        routes.retain(|route| route.contains(destination));
+        routes
+    }
+
+    fn main_table(&mut self, v6: bool, is_wanted: impl Fn(&RouteMessage) -> bool) -> Vec<Route> {
         let mut query = RouteMessage::default();
         query.header.address_family = if v6 { AddressFamily::Inet6 } else { AddressFamily::Inet };
-        let answers = self.ask(RouteNetlinkMessage::GetRoute(query), NLM_F_DUMP).ok()?;
+        let answers = self.ask(RouteNetlinkMessage::GetRoute(query), NLM_F_DUMP).unwrap_or_default();
         let routes = answers.into_iter().filter_map(|answer| match answer {
             RouteNetlinkMessage::NewRoute(route)
                 if route.header.kind == RouteType::Unicast
                     && route.header.table == RouteHeader::RT_TABLE_MAIN
-                    && route.header.destination_prefix_length == 0 =>
+                    && is_wanted(&route) =>
             {
                 self.read_route(&route).filter(|route| route.dev.is_some())
             }
             _ => None,
         });
-        routes.min_by_key(|route| route.metric.unwrap_or(0))
+        routes.collect()
     }
 
     /// The addresses of all devices.
@@ -335,19 +347,27 @@ impl Netlink {
         mut each: impl FnMut(NetlinkHeader, NetlinkPayload<RouteNetlinkMessage>),
     ) -> io::Result<()> {
         let (count, _) = recv(&self.socket, &mut self.buffer[..], RecvFlags::empty())?;
-        let mut rest = &self.buffer[..count];
-        // The length of a message is its first field; the next one begins at a multiple of four.
-        while let Some(length) = rest.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes) as usize) {
-            let Some(bytes) = rest.get(..length).filter(|bytes| !bytes.is_empty()) else { break };
+        for bytes in split(&self.buffer[..count]) {
             // One that the library does not know is none of ours.
             if let Ok(message) = NetlinkMessage::deserialize(bytes) {
                 let (header, payload) = message.into_parts();
                 each(header, payload);
             }
-            rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         }
         Ok(())
     }
+}
+
+/// The messages in what the kernel has sent. The length of one is its first field; the next one begins at a multiple
+/// of four.
+pub(super) fn split(mut rest: &[u8]) -> Vec<&[u8]> {
+    let mut messages = Vec::new();
+    while let Some(length) = rest.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes) as usize) {
+        let Some(bytes) = rest.get(..length).filter(|bytes| !bytes.is_empty()) else { break };
+        messages.push(bytes);
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    messages
 }
 
 fn encode(message: RouteNetlinkMessage, flags: u16, sequence: u32) -> Vec<u8> {
@@ -369,7 +389,7 @@ fn family(address: IpAddr) -> AddressFamily {
     if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
 }
 
-fn ip(address: &RouteAddress) -> Option<IpAddr> {
+pub(super) fn ip(address: &RouteAddress) -> Option<IpAddr> {
     match address {
         RouteAddress::Inet(address) => Some((*address).into()),
         RouteAddress::Inet6(address) => Some((*address).into()),
