@@ -124,6 +124,8 @@ pub enum TimerKind {
     LameDuck,
     /// The host has not answered an authentication request.
     AuthDeadline,
+    /// A client gets a new token (`auth-gen-token`).
+    AuthToken,
     /// A session that was told to end is forgotten.
     ScheduledExit,
     /// The client's pause between two attempts (`connect-retry`).
@@ -147,6 +149,7 @@ impl fmt::Display for TimerKind {
             Self::Renegotiate => "reneg-sec",
             Self::LameDuck => "tran-window",
             Self::AuthDeadline => "auth-deadline",
+            Self::AuthToken => "auth-token",
             Self::ScheduledExit => "scheduled-exit",
             Self::ConnectRetry => "connect-retry",
             Self::Inactive => "inactive",

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
-use super::push::{Ifconfig, IfconfigIpv6};
+use super::push::{Ifconfig, IfconfigIpv6, Inactive};
 use super::session::SessionConfig;
 use super::text::NamedText;
 
@@ -56,6 +56,10 @@ pub struct ServerConfig {
     pub max_routes_per_client: u32,
     /// `connect-freq`: new sessions, per time.
     pub connect_freq: Option<ConnectFrequency>,
+    /// `inactive`: a client's session ends for want of traffic, unless its own settings say otherwise.
+    pub inactive: Option<Inactive>,
+    /// `session-timeout`: a client's session ends after this long, unless its own settings say otherwise.
+    pub session_timeout: Option<Duration>,
     /// Leases from before, as of `ifconfig-pool-persist`: common name, IPv4, IPv6.
     pub leases: Vec<Lease>,
     /// `ifconfig-pool-persist FILE 0`: those leases are never anybody else's.

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::Server;
 use super::ask::{AuthState, ConnectState};
+use super::login::TokenCheck;
 use super::peers::{Identity, Peer, Stage};
 use super::settings::{Addresses, Assignment, push_list};
 use crate::config::{Credentials, InstanceConfig, IpNetwork};
@@ -103,6 +104,13 @@ impl Server {
                 return self.refuse(now, index, reason);
             }
         };
+        let token = match self.check_token(now, index, &credentials) {
+            TokenCheck::Ask(token) => token,
+            TokenCheck::Accept => return,
+            TokenCheck::Refuse(reason) => {
+                return self.refuse(now, index, CloseReason::AuthFailed(reason.into()));
+            }
+        };
         let request = self.next_request();
         let until = now + self.shared.config.hand_window;
         let Some(peer) = self.peers.get_mut(index) else { return };
@@ -115,7 +123,7 @@ impl Server {
             certificate: peer.session.certificate().map(Arc::clone),
             credentials,
             renegotiation,
-            token: None,
+            token,
         });
     }
 
@@ -129,8 +137,9 @@ impl Server {
             (Stage::Handshake, ConnectState::Open, _) => self.prepare(now, index),
             (Stage::Connected, _, Some(negotiated)) => {
                 peer.hello = None;
-                if let Err(reason) = peer.session.rekey(now, peer.id, negotiated, &mut self.events) {
-                    self.close(now, index, reason);
+                match peer.session.rekey(now, peer.id, negotiated, &mut self.events) {
+                    Ok(()) => self.push_token(now, index),
+                    Err(reason) => self.close(now, index, reason),
                 }
             }
             _ => {}
@@ -206,6 +215,10 @@ impl Server {
     ) -> Result<(), CloseReason> {
         let unix = self.env.unix(now);
         self.assign(index, instance)?;
+        if let (Some(peer), Some(name)) = (self.peers.get_mut(index), &instance.override_username) {
+            peer.rename(name, self.config.username_as_common_name);
+        }
+        let token = self.token_options(now, index);
         let Some(peer) = self.peers.get_mut(index) else { return Ok(()) };
         let Some(hello) = peer.hello.take() else { return Ok(()) };
         let config = &self.shared.config;
@@ -223,7 +236,7 @@ impl Server {
         };
         peer.session.make_keys(now, negotiated)?;
         let wire_peer_id = WirePeerId::new(index as u32).filter(|_| proto.contains(IvProto::DATA_V2));
-        let assignment = Assignment { addresses: peer.addresses, wire_peer_id, negotiated };
+        let assignment = Assignment { addresses: peer.addresses, wire_peer_id, negotiated, token };
         let options = push_list(&self.config, &self.addressing, instance, &hello.peer_info, &assignment);
         peer.push_replies = push_replies(&options);
         if let Some(data) = peer.session.data_mut() {
@@ -234,13 +247,12 @@ impl Server {
         }
         let timeout = instance.ping_timeout.unwrap_or(config.ping_timeout);
         peer.session.start_keepalive(now, instance.ping.unwrap_or(config.ping), timeout);
+        let inactive = instance.inactive.or(self.config.inactive);
+        peer.session.limit_life(now, inactive, instance.session_timeout.or(self.config.session_timeout));
         peer.connect = ConnectState::Settled;
         peer.stage = Stage::Connected;
         peer.connected_since = unix;
         peer.connected_at = now;
-        if let Some(name) = &instance.override_username {
-            peer.rename(name, self.config.username_as_common_name);
-        }
         let id = peer.id;
         let (ipv4, ipv6) =
             (peer.addresses.ipv4.map(|ipv4| ipv4.local), peer.addresses.ipv6.map(|ipv6| ipv6.local));

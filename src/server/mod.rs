@@ -8,12 +8,14 @@ mod addressing;
 mod admit;
 mod ask;
 mod links;
+mod login;
 mod peers;
 mod pool;
 mod routes;
 #[cfg(test)]
 mod say;
 mod settings;
+mod token;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -49,6 +51,7 @@ use links::Links;
 use peers::{Peer, Peers, Stage};
 use pool::Pool;
 use routes::Routes;
+use token::Tokens;
 
 pub use ask::{AuthDecision, ConnectDecision};
 
@@ -68,6 +71,7 @@ pub struct Server {
     peers: Peers,
     addressing: Addressing,
     pool: Pool,
+    tokens: Option<Tokens>,
     /// Whose an inner address is.
     routes: Routes,
     events: EventQueue,
@@ -132,6 +136,9 @@ impl Server {
             Shared::load(Role::Server, &config.session, host.crypto, host.unix_time, limits)?;
         let mut env = Environment::new(host.entropy, now, host.unix_time);
         let addressing = Addressing::new(&config);
+        let reneg = config.session.renegotiate.after;
+        let tokens = config.auth_gen_token.as_ref();
+        let tokens = tokens.map(|token| Tokens::new(token, reneg, &mut env)).transpose()?;
         Ok(Self {
             shared,
             cookie: Cookie::new(env.random()),
@@ -141,6 +148,7 @@ impl Server {
             peers: Peers::new(limits.sessions),
             pool: Pool::new(&config, &addressing),
             addressing,
+            tokens,
             routes: Routes::default(),
             events,
             drops: DropCounters::default(),
@@ -293,6 +301,7 @@ impl Server {
                 peer.session.handle_timeout(&mut self.env, now);
             }
             self.check_deadlines(now, index);
+            self.renew_token(now, index);
             self.drain(now, index);
         }
     }

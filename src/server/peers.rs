@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use super::ask::{AuthState, ConnectState};
 use super::settings::Addresses;
+use super::token::LoginSession;
 use crate::config::{IpNetwork, Topology};
 use crate::event::{ClientSummary, RequestId};
 use crate::path::{Address, LinkId, Path};
@@ -34,6 +35,10 @@ pub(super) struct Peer {
     pub(super) hello: Option<Box<ClientHello>>,
     pub(super) identity: Identity,
     pub(super) stage: Stage,
+    /// The session of its login, for `auth-gen-token`.
+    pub(super) login: Option<LoginSession>,
+    /// When it gets a new token.
+    pub(super) token_due: Option<Instant>,
     /// The name that `override-username` gave it.
     pub(super) username_override: Option<String>,
     /// The numbers of its entries in the pool.
@@ -101,7 +106,9 @@ impl Peer {
         let own = match self.stage {
             Stage::Leaving { until, .. } => Some(Deadline { at: until, reason: TimerKind::ScheduledExit }),
             Stage::Handshake | Stage::Connected => {
-                self.decision_due().map(|at| Deadline { at, reason: TimerKind::AuthDeadline })
+                let decision = self.decision_due().map(|at| Deadline { at, reason: TimerKind::AuthDeadline });
+                let token = self.token_due.map(|at| Deadline { at, reason: TimerKind::AuthToken });
+                decision.into_iter().chain(token).min()
             }
         };
         own.into_iter().chain(self.session.next_timeout()).min()
@@ -164,6 +171,8 @@ impl Peers {
             hello: None,
             identity: Identity::default(),
             stage: Stage::Handshake,
+            login: None,
+            token_due: None,
             username_override: None,
             numbers: Vec::new(),
             addresses: Addresses::default(),

@@ -72,11 +72,13 @@ impl Addresses {
 }
 
 /// What a server decides for one client beside its addresses.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Assignment {
     pub(super) addresses: Addresses,
     pub(super) wire_peer_id: Option<WirePeerId>,
     pub(super) negotiated: Negotiated,
+    /// `auth-token` and `auth-token-user`.
+    pub(super) token: Vec<String>,
 }
 
 /// The options for one client: those for all, as its own settings change them, then what belongs to this session.
@@ -112,6 +114,7 @@ pub(super) fn push_list(
     if let Some(id) = assignment.wire_peer_id {
         options.push(format!("peer-id {}", id.get()));
     }
+    options.extend_from_slice(&assignment.token);
     options.push(format!("cipher {}", assignment.negotiated.cipher));
     options.extend(flag_option(info.iv_proto(), &assignment.negotiated));
     if info.get("IV_MTU").is_some() {

@@ -15,3 +15,4 @@ mod revocation;
 mod roaming;
 mod sites;
 mod stream;
+mod tokens;

@@ -43,6 +43,8 @@ impl Finishing<'_> {
         ServerConfig {
             session: core::mem::take(&mut draft.session),
             topology: draft.topology.unwrap_or_default(),
+            inactive: draft.client.inactive,
+            session_timeout: draft.client.session_timeout,
             leases,
             leases_fixed: draft.host.pool_persist.as_ref().is_some_and(|persist| persist.interval.is_none()),
             ..core::mem::take(&mut draft.server)
@@ -78,6 +80,13 @@ impl Finishing<'_> {
         let secret = self.draft.sources.auth_gen_token_secret.take();
         let secret = self.load("auth-gen-token-secret", secret);
         let token = self.draft.auth_gen_token.take();
+        let renewal = token.as_ref().and_then(|token| token.renewal);
+        let least = 2 * self.draft.session.hand_window;
+        if renewal.is_some_and(|renewal| renewal < least) {
+            let clause =
+                format!("the renewal time must be at least twice hand-window, {} seconds", least.as_secs());
+            self.draft.error("auth-gen-token", clause);
+        }
         self.draft.server.auth_gen_token = token.map(|token| AuthGenToken { secret, ..token });
     }
 
