@@ -38,6 +38,16 @@ pub(crate) enum Link {
     Tcp(Connection),
 }
 
+impl Link {
+    /// Our end, where the system chose one for this link alone.
+    pub(crate) fn local(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Udp(_) => None,
+            Self::Tcp(connection) => connection.local(),
+        }
+    }
+}
+
 /// What a link that became ready means to the role.
 #[derive(Debug)]
 pub(crate) enum LinkChange {

@@ -235,6 +235,13 @@ fn received(text: &str) -> String {
 /// A login that was refused, in the words that filters of logs look for.
 const AUTH_ERROR: &str = "TLS Auth Error: Auth Username/Password verification failed for peer";
 
+/// Why a client's session has ended, in the word that stands with the signal in the log; none if somebody asked for it.
+pub(crate) fn cause_label(reason: &CloseReason) -> Option<String> {
+    let lines = closed(Role::Client, "", reason);
+    let (_, label) = lines.last()?.text.split_once("[soft,")?;
+    Some(label.split(']').next()?.to_owned())
+}
+
 /// The cause in words, then the signal that OpenVPN would raise for itself: monitors look for its name.
 fn closed(role: Role, name: &str, reason: &CloseReason) -> Vec<Line> {
     let tls_error = |text: String| Some(line(Level::TLS_ERROR, text));

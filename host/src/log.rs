@@ -7,7 +7,7 @@ mod level;
 mod mute;
 mod sink;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::fmt::Display;
 use std::rc::Rc;
 
@@ -15,6 +15,7 @@ use adit::UnixTime;
 use adit::config::LogConfig;
 
 use crate::clock::Clock;
+use crate::history::History;
 use crate::notify::Notifier;
 use crate::sys::{LocalTime, local_time};
 
@@ -30,6 +31,8 @@ pub(crate) struct Log {
     errors_to_stderr: bool,
     verb: Cell<u8>,
     mute: RefCell<Mute>,
+    /// The last lines, for the management interface.
+    history: RefCell<History>,
     clock: Clock,
     notifier: Rc<Notifier>,
 }
@@ -59,6 +62,7 @@ impl Log {
             errors_to_stderr: config.errors_to_stderr,
             verb: Cell::new(config.verb),
             mute: RefCell::new(Mute::new(config.mute)),
+            history: RefCell::new(History::new(0)),
             clock,
             notifier,
         }
@@ -76,6 +80,36 @@ impl Log {
     pub(crate) fn adjust(&self, config: &LogConfig) {
         self.verb.set(config.verb);
         self.mute.borrow_mut().set_limit(config.mute);
+    }
+
+    /// `verb`
+    pub(crate) fn verb(&self) -> u8 {
+        self.verb.get()
+    }
+
+    /// Sets `verb`, until another configuration does.
+    pub(crate) fn set_verb(&self, verb: u8) {
+        self.verb.set(verb);
+    }
+
+    /// `mute`
+    pub(crate) fn mute(&self) -> u32 {
+        self.mute.borrow().limit()
+    }
+
+    /// Sets `mute`, until another configuration does.
+    pub(crate) fn set_mute(&self, limit: u32) {
+        self.mute.borrow_mut().set_limit(limit);
+    }
+
+    /// Keeps the last `count` lines from now on.
+    pub(crate) fn keep(&self, count: usize) {
+        self.history.borrow_mut().set_limit(count);
+    }
+
+    /// The last lines: time, flags, text. Nothing may be logged while they are held.
+    pub(crate) fn history(&self) -> Ref<'_, History> {
+        self.history.borrow()
     }
 
     /// Whether a line of this kind would be shown.
@@ -142,6 +176,11 @@ impl Log {
                 time_stamp(local_time(UnixTime(time.seconds)), self.shows(Verb::Debug).then_some(time.micros))
             }
         };
+        let mut history = self.history.borrow_mut();
+        if history.is_kept() {
+            history.push(format!("{},{},{text}", time.seconds, level.letter()));
+        }
+        drop(history);
         let to_stderr = self.errors_to_stderr && level.severity == Severity::Error;
         self.sink.write(level, time, &stamp, &text, to_stderr);
     }

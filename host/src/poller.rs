@@ -1,7 +1,7 @@
 //! Waiting for several descriptors at once: a level-triggered epoll.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use adit::LinkId;
@@ -19,6 +19,8 @@ pub(crate) enum Source {
     Listener(u32),
     /// A [`Task`](crate::task::Task) is done.
     Task,
+    /// Clients of the management interface want something.
+    Management,
     /// A UDP socket or TCP connection.
     Link(LinkId),
 }
@@ -85,6 +87,13 @@ impl Poller {
     }
 }
 
+/// A poller can be watched by another: it is readable when one of its own is ready.
+impl AsFd for Poller {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+}
+
 fn flags(read: bool, write: bool) -> EventFlags {
     let mut flags = EventFlags::empty();
     flags.set(EventFlags::IN, read);
@@ -101,6 +110,7 @@ impl Source {
             Self::Signals => 0,
             Self::Tun => 1,
             Self::Task => 2,
+            Self::Management => 3,
             Self::Listener(number) => Self::LISTENERS | u64::from(number),
             Self::Link(link) => Self::LINKS | u64::from(link.0),
         })
@@ -111,6 +121,7 @@ impl Source {
             0 => Self::Signals,
             1 => Self::Tun,
             2 => Self::Task,
+            3 => Self::Management,
             listener if listener & Self::LISTENERS != 0 => Self::Listener(listener as u32),
             link => Self::Link(LinkId(link as u32)),
         }

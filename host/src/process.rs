@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 use std::{fs, io};
 
 use adit::client::Client;
@@ -23,6 +24,7 @@ use crate::errors::cause;
 use crate::file::Output;
 use crate::io::{Io, Losses};
 use crate::log::{Log, Sink, Verb};
+use crate::management::{self, Management, State, StateName};
 use crate::notify::Notifier;
 use crate::privileges::Privileges;
 use crate::run::{self, Node, Outcome};
@@ -35,6 +37,9 @@ use crate::{fill_random, version};
 const MAX_PUSHED_MTU: u16 = 1600;
 /// What is locked into memory at least, if the limit can be raised, in bytes: OpenVPN's figure.
 const LOCKED_MEMORY: u64 = 100 << 20;
+
+/// What OpenVPN would wait before a restart.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// The last line of a process that cannot go on.
 const FATAL: &str = "Exiting due to fatal error";
@@ -59,6 +64,7 @@ pub(crate) struct Process {
     notifier: Rc<Notifier>,
     clock: Clock,
     signals: Signals,
+    management: Management,
     /// `writepid`, to be deleted at the end.
     pid_file: Option<String>,
 }
@@ -83,37 +89,56 @@ impl Process {
         }
         show_settings(&log, host);
         log.info(version());
-        let settled = settle(host, &log, &notifier).inspect_err(|why| {
+        let settled = settle(host, &log, clock, &notifier).inspect_err(|why| {
             log.error(why);
             log.info(FATAL);
         });
         // The log has it, and may be what standard error is.
-        let (files, signals) = settled.map_err(|_| Failure(Vec::new()))?;
+        let (files, signals, management) = settled.map_err(|_| Failure(Vec::new()))?;
         let pid_file = process.writepid.clone().filter(|_| process.chroot.is_none());
-        Ok(Self { args, sources, profile, privileges, files, log, notifier, clock, signals, pid_file })
+        Ok(Self {
+            args,
+            sources,
+            profile,
+            privileges,
+            files,
+            log,
+            notifier,
+            clock,
+            signals,
+            management,
+            pid_file,
+        })
     }
 
     /// Runs until the process is to end; its exit status.
     pub(crate) fn run(mut self) -> u8 {
         let mut kept = None;
+        let mut pause = Duration::ZERO;
         self.notifier.ready(std::process::id());
         let status = loop {
-            match self.run_once(kept.take()) {
+            match self.run_once(kept.take(), pause) {
                 Ok((Outcome::Exit(status), _)) => break status,
-                Ok((Outcome::Restart, tunnel)) => kept = tunnel,
+                Ok((Outcome::Restart, tunnel)) => {
+                    kept = tunnel;
+                    pause = RESTART_PAUSE;
+                }
                 Ok((Outcome::Reload, tunnel)) => {
                     kept = tunnel;
+                    pause = Duration::ZERO;
                     self.notifier.reloading();
                     self.reload();
                     self.notifier.ready(std::process::id());
                 }
                 Err(why) => {
+                    self.management.fatal(&why);
                     self.log.error(why);
                     self.log.info(FATAL);
                     break 1;
                 }
             }
         };
+        self.management.flush();
         if let Some(path) = &self.pid_file {
             let _ = fs::remove_file(path);
         }
@@ -169,7 +194,15 @@ impl Process {
         }
     }
 
-    fn run_once(&mut self, kept: Option<Tunnel>) -> Result<(Outcome, Option<Tunnel>), String> {
+    fn run_once(
+        &mut self,
+        kept: Option<Tunnel>,
+        pause: Duration,
+    ) -> Result<(Outcome, Option<Tunnel>), String> {
+        let held = management::hold(&mut self.management, &mut self.signals, &self.log, pause);
+        if let Some(outcome) = held.map_err(|error| format!("cannot wait for events: {error}"))? {
+            return Ok((outcome, kept));
+        }
         let profile = self.profile.clone();
         match profile.role {
             RoleConfig::Client(config) => self.run_client(config, profile.host, kept),
@@ -186,13 +219,14 @@ impl Process {
         let io = self.io(config.session.tun_mtu.max(MAX_PUSHED_MTU))?;
         let engine = Client::new(config.clone(), self.engine_host(), self.clock.now());
         let engine = engine.map_err(|error| error.to_string())?;
-        let mut node = Node { engine, io, clock: self.clock, farewell: None };
+        let mut node = self.node(engine, io);
         let status = self.files.status.clone();
         let mut role = ClientRole::start(host, &config, self.privileges.clone(), status, kept, &mut node);
         let outcome = run::run(&mut node, &mut role, &mut self.signals);
         self.tell_end(&outcome);
         let tunnel = role.finish(&mut node, self.keeps_tunnel(&outcome));
         self.note_end(&node);
+        self.take_back(&mut node, &outcome);
         outcome.map(|outcome| (outcome, tunnel)).map_err(|error| error.to_string())
     }
 
@@ -205,9 +239,10 @@ impl Process {
         let io = self.io(config.session.tun_mtu)?;
         let engine = Server::new(config.clone(), self.engine_host(), self.clock.now());
         let engine = engine.map_err(|error| error.to_string())?;
-        let mut node = Node { engine, io, clock: self.clock, farewell: None };
+        let mut node = self.node(engine, io);
         let (privileges, files) = (self.privileges.clone(), self.files.clone());
-        let mut role = ServerRole::start(host, &config, privileges, files, kept, &mut node)?;
+        let started = ServerRole::start(host, &config, privileges, files, kept, &mut node);
+        let mut role = started.inspect_err(|_| self.management = node.management.take())?;
         let outcome = run::run(&mut node, &mut role, &mut self.signals);
         self.tell_end(&outcome);
         let tunnel = role.finish(&mut node, self.keeps_tunnel(&outcome));
@@ -215,7 +250,25 @@ impl Process {
             config.leases = node.engine.leases();
         }
         self.note_end(&node);
+        self.take_back(&mut node, &outcome);
         outcome.map(|outcome| (outcome, tunnel)).map_err(|error| error.to_string())
+    }
+
+    fn node<E>(&mut self, engine: E, io: Io) -> Node<E> {
+        let management = self.management.take();
+        Node { engine, io, clock: self.clock, management, farewell: None, end: None }
+    }
+
+    /// The management interface outlives the run, and its clients learn how that ended.
+    fn take_back<E>(&mut self, node: &mut Node<E>, outcome: &io::Result<Outcome>) {
+        self.management = node.management.take();
+        let stage = match outcome {
+            Ok(Outcome::Exit(_)) => StateName::Exiting,
+            Ok(Outcome::Reload | Outcome::Restart) => StateName::Reconnecting,
+            Err(_) => return,
+        };
+        self.management.state(State::because(stage, node.end.take().unwrap_or_default()));
+        self.management.flush();
     }
 
     /// The service manager learns of the end before the device is taken down.
@@ -275,9 +328,15 @@ fn show_settings(log: &Log, host: &HostConfig) {
 }
 
 /// Opens what stays open, and sets the process up, in the background if it is to be there.
-fn settle(host: &HostConfig, log: &Log, notifier: &Notifier) -> Result<(Files, Signals), String> {
+fn settle(
+    host: &HostConfig,
+    log: &Rc<Log>,
+    clock: Clock,
+    notifier: &Notifier,
+) -> Result<(Files, Signals, Management), String> {
     let process = &host.process;
     let files = open_files(host, &Files::default())?;
+    let management = Management::open(host.management.as_ref(), log, clock)?;
     // A service manager watches this very process.
     let foreground = match &process.daemon {
         Some(_) if !notifier.is_there() => {
@@ -294,7 +353,8 @@ fn settle(host: &HostConfig, log: &Log, notifier: &Notifier) -> Result<(Files, S
     }
     set_priority(process, log);
     let signals = Signals::new(process.remap_usr1);
-    Ok((files, signals.map_err(|error| format!("cannot take over signals: {error}"))?))
+    let signals = signals.map_err(|error| format!("cannot take over signals: {error}"))?;
+    Ok((files, signals, management))
 }
 
 /// `nice` and `mlock`, as far as the system allows.

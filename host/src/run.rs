@@ -3,11 +3,13 @@
 use std::io;
 use std::time::Duration;
 
+use adit::config::Credentials;
 use adit::{Endpoint, Event, Instant, LinkId};
 
 use crate::clock::Clock;
 use crate::errors::cause;
 use crate::io::{Io, LinkChange};
+use crate::management::{self, Answer, ByteCounts, Command, Management};
 use crate::poller::{Ready, Source};
 use crate::signals::{Request, Signals};
 
@@ -27,8 +29,11 @@ pub(crate) struct Node<E> {
     pub(crate) engine: E,
     pub(crate) io: Io,
     pub(crate) clock: Clock,
+    pub(crate) management: Management,
     /// What the log says once all is closed: which signal it was.
     pub(crate) farewell: Option<String>,
+    /// The same in a word, for the management interface.
+    pub(crate) end: Option<String>,
 }
 
 /// What client and server do differently.
@@ -43,6 +48,16 @@ pub(crate) trait Role<E: Endpoint> {
     fn handle_task(&mut self, _node: &mut Node<E>, _now: Instant) {}
     /// Does what is due by now.
     fn handle_timeout(&mut self, node: &mut Node<E>, now: Instant);
+    /// A management client wants something of this role.
+    fn manage(&mut self, node: &mut Node<E>, now: Instant, command: &Command) -> Answer;
+    /// What `bytecount` tells.
+    fn byte_counts(&self, node: &Node<E>) -> ByteCounts;
+    /// The management interface lets go on what waited.
+    fn released(&mut self, _node: &mut Node<E>, _now: Instant) {}
+    /// The login that was asked of the management interface is there.
+    fn credentials_entered(&mut self, _node: &mut Node<E>, _now: Instant, _credentials: Credentials) {}
+    /// Credentials that a user has entered are not to be used again.
+    fn forget_passwords(&mut self, _node: &mut Node<E>) {}
     /// When something is due next.
     fn next_timeout(&self) -> Option<Instant>;
     /// Whether the run is over, and how.
@@ -56,9 +71,13 @@ pub(crate) fn run<E: Endpoint>(
     signals: &mut Signals,
 ) -> io::Result<Outcome> {
     node.io.poller.add(&*signals, Source::Signals, false)?;
+    if let Some(clients) = node.management.watched() {
+        node.io.poller.add(clients, Source::Management, false)?;
+    }
     let mut ready = Vec::new();
     let outcome = loop {
         settle(node, role);
+        node.management.flush();
         if let Some(outcome) = role.outcome(node) {
             break outcome;
         }
@@ -75,6 +94,7 @@ pub(crate) fn run<E: Endpoint>(
         // it otherwise looks up client by client.
         node.engine.handle_timeout(now);
         role.handle_timeout(node, now);
+        management::handle_timeout(node, role, now);
     };
     node.io.poller.remove(&*signals)?;
     Ok(outcome)
@@ -93,7 +113,8 @@ fn settle<E: Endpoint>(node: &mut Node<E>, role: &mut impl Role<E>) {
 
 fn timeout<E: Endpoint>(node: &Node<E>, role: &impl Role<E>) -> Option<Duration> {
     let engine = node.engine.next_timeout().map(|deadline| deadline.at);
-    let at = engine.into_iter().chain(role.next_timeout()).min()?;
+    let others = role.next_timeout().into_iter().chain(node.management.next_timeout());
+    let at = engine.into_iter().chain(others).min()?;
     Some(at.since(node.clock.now()))
 }
 
@@ -118,6 +139,7 @@ fn handle_ready<E: Endpoint>(
             })?;
         }
         Source::Task => role.handle_task(node, now),
+        Source::Management => management::serve(node, role, now),
         Source::Listener(number) => role.handle_listener(node, now, number),
         Source::Link(link) => {
             if let Some(change) = node.io.read_link(&mut node.engine, now, link, ready) {

@@ -1,5 +1,7 @@
 //! The host of a server: its sockets, its TUN device, the leases, the status file.
 
+mod management;
+
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -8,7 +10,7 @@ use std::time::Duration;
 use adit::config::{
     HostConfig, Ifconfig, IfconfigIpv6, IfconfigOther, Ipv4Network, Listener as ListenerConfig, ServerConfig,
 };
-use adit::server::{AuthDecision, ConnectDecision, PeerInfo, Server};
+use adit::server::{AuthDecision, ConnectDecision, Server};
 use adit::{Event, Instant, LinkId, Path, Role as EngineRole, Transport, VerifyDecision};
 
 use crate::crl::CrlFile;
@@ -18,6 +20,7 @@ use crate::file::Output;
 use crate::io::{Link, LinkChange};
 use crate::lines::{Narrator, family_address};
 use crate::log::Log;
+use crate::management::{Answer, ByteCounts, Command, State, StateName};
 use crate::netconf::{Interface, Ipv4Setup, Ipv6Setup, Surroundings, pool_route, route_steps};
 use crate::persist;
 use crate::privileges::Privileges;
@@ -25,8 +28,6 @@ use crate::resolve::resolve;
 use crate::run::{Node, Outcome, Role};
 use crate::signals::Request;
 use crate::socket::{Families, any_address};
-use crate::status::{self, ClientRow};
-use crate::sys::local_time;
 use crate::tcp::Listener;
 use crate::timer::Every;
 use crate::udp::Udp;
@@ -95,6 +96,7 @@ impl ServerRole {
         };
         // The sockets first: where another server runs already, nothing of its is touched.
         role.listen(node)?;
+        node.management.state(role.state(node, StateName::AssignIp, ""));
         role.tunnel = Some(match tunnel {
             Some(mut tunnel) => {
                 tunnel.resume(&mut node.io, &role.log)?;
@@ -102,8 +104,12 @@ impl ServerRole {
             }
             None => set_up(&role.host, config, node)?,
         });
+        if has_routes(&role.host) {
+            node.management.state(State::of(StateName::AddRoutes));
+        }
         privileges.drop_now(&role.log)?;
         role.log.milestone("Initialization Sequence Completed");
+        node.management.state(role.state(node, StateName::Connected, "SUCCESS"));
         Ok(role)
     }
 
@@ -176,25 +182,16 @@ impl ServerRole {
         Ok(())
     }
 
-    fn status_text(&self, node: &Node<Server>) -> String {
-        let row = |peer: PeerInfo<'_>| {
-            let traffic = peer.data.map(|data| data.traffic());
-            ClientRow {
-                common_name: peer.common_name.unwrap_or("UNDEF").to_owned(),
-                real_address: peer.path.remote.to_string(),
-                bytes_in: traffic.map_or(0, |traffic| traffic.outer_received.bytes),
-                bytes_out: traffic.map_or(0, |traffic| traffic.outer_sent.bytes),
-                since: local_time(peer.connected_since),
-                addresses: peer.ipv4.map(Into::into).into_iter().chain(peer.ipv6.map(Into::into)).collect(),
-            }
-        };
-        let rows: Vec<ClientRow> = node.engine.peers().map(row).collect();
-        status::server(local_time(node.clock.unix()), &rows)
+    /// A state with the server's own addresses.
+    fn state(&self, node: &Node<Server>, stage: StateName, detail: &str) -> State {
+        let ipv4 = node.engine.ipv4().map(|ifconfig| ifconfig.local);
+        let ipv6 = node.engine.ipv6().map(|ifconfig| ifconfig.local);
+        State { ipv4, ipv6, ..State::because(stage, detail) }
     }
 
     fn write_status(&self, node: &Node<Server>) {
         if let Some(file) = &self.files.status {
-            self.note(file, file.replace(&self.status_text(node)));
+            self.note(file, file.replace(&self.status_text(node, self.status_version())));
         }
     }
 
@@ -255,13 +252,14 @@ impl Role<Server> for ServerRole {
             Request::Reload => (Outcome::Reload, "restarting"),
             Request::Restart => (Outcome::Restart, "restarting"),
             Request::Status => {
-                for line in self.status_text(node).lines() {
+                for line in self.status_text(node, self.status_version()).lines() {
                     self.log.info(line);
                 }
                 return;
             }
         };
         node.farewell = Some(format!("{name}[hard,] received, process {}", what.1));
+        node.end = Some(name.to_owned());
         self.leave(node, now, what.0);
     }
 
@@ -302,6 +300,14 @@ impl Role<Server> for ServerRole {
         }
     }
 
+    fn manage(&mut self, node: &mut Node<Server>, now: Instant, command: &Command) -> Answer {
+        self.answer(node, now, command)
+    }
+
+    fn byte_counts(&self, node: &Node<Server>) -> ByteCounts {
+        self.client_bytes(node)
+    }
+
     fn next_timeout(&self) -> Option<Instant> {
         [self.accept_again, self.status.next(), self.leases.next()].into_iter().flatten().min()
     }
@@ -309,6 +315,11 @@ impl Role<Server> for ServerRole {
     fn outcome(&self, node: &Node<Server>) -> Option<Outcome> {
         self.leaving.filter(|_| self.at_once || node.engine.is_idle())
     }
+}
+
+fn has_routes(host: &HostConfig) -> bool {
+    let any = !host.routes.ipv4.is_empty() || !host.routes.ipv6.is_empty();
+    any && !host.route_noexec
 }
 
 /// Where a listener is bound.

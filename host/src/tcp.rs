@@ -101,6 +101,11 @@ impl Connection {
         self.remote
     }
 
+    /// Our end.
+    pub(crate) fn local(&self) -> Option<SocketAddr> {
+        self.stream.local_addr().ok()
+    }
+
     /// Whether the connection is still being opened.
     pub(crate) fn is_connecting(&self) -> bool {
         self.connecting

@@ -163,6 +163,11 @@ impl Client {
         }
     }
 
+    /// Forgets what [`provide_credentials`](Self::provide_credentials) has given: the next attempt asks again.
+    pub fn forget_credentials(&mut self) {
+        self.login.forget();
+    }
+
     /// Answers [`Event::CredentialsRequested`].
     pub fn provide_credentials(
         &mut self,

@@ -14,7 +14,7 @@ use core::time::Duration;
 use super::client::ClientConfig;
 use super::connection::{ConnectionDraft, LocalDraft, RemoteDraft};
 use super::diagnostic::{Diagnostic, Position};
-use super::host::{HostConfig, ManagementAddress, StatusVersion};
+use super::host::{HostConfig, ManagementAddress};
 use super::outline::{Outline, join};
 use super::push::IfconfigIpv6;
 use super::server::{AuthGenToken, ServerConfig, Topology};
@@ -74,8 +74,6 @@ pub(crate) struct Draft {
     pub(crate) ifconfig_ipv6: Option<IfconfigIpv6>,
     /// `auth-gen-token`
     pub(crate) auth_gen_token: Option<AuthGenToken>,
-    /// `status-version`
-    pub(crate) status_version: StatusVersion,
     /// `ccd-exclusive`
     pub(crate) ccd_exclusive: bool,
     pub(crate) management: ManagementDraft,

@@ -131,6 +131,9 @@ impl Server {
             .map_err(|_| DropReason::TooManySessions)?;
         session.handle_opened(&mut self.env, now, stamp, header, inner)?;
         self.peers.insert(id, self.sessions, session);
+        if let Some(peer) = self.peers.get_mut(id.index()) {
+            peer.connected_since = self.env.unix(now);
+        }
         self.sessions += 1;
         self.links.session_began(path.link);
         self.events.push(Event::SessionStarted { peer: id, path: *path, session_id: *remote.as_bytes() });

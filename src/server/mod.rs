@@ -107,7 +107,7 @@ pub struct PeerInfo<'a> {
     pub ipv6: Option<Ipv6Addr>,
     /// What is routed to it: its addresses, and the networks behind it (`iroute`).
     pub networks: &'a [IpNetwork],
-    /// Since when it has been connected.
+    /// Since when it has been connected; before that, when it came.
     pub connected_since: UnixTime,
     /// When something of it last arrived; none if a worker has the data state.
     pub last_activity: Option<UnixTime>,
@@ -340,6 +340,11 @@ impl Server {
     /// The connected clients.
     pub fn peers(&self) -> impl Iterator<Item = PeerInfo<'_>> {
         self.peers.iter().filter(|(_, peer)| peer.is_connected()).map(|(_, peer)| self.info(peer))
+    }
+
+    /// All clients, those that are still on the way to being connected too: of them little is known.
+    pub fn sessions(&self) -> impl Iterator<Item = PeerInfo<'_>> {
+        self.peers.iter().filter(|(_, peer)| !peer.is_leaving()).map(|(_, peer)| self.info(peer))
     }
 
     /// What is routed to whom, as in the status file's routing table: IPv4 before IPv6, hosts before networks.

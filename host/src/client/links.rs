@@ -8,6 +8,7 @@ use super::{Attempt, ClientRole, Waiting};
 use crate::errors::cause;
 use crate::io::{Io, Link};
 use crate::lines::family_address;
+use crate::management::{State, StateName};
 use crate::poller::Source;
 use crate::resolve::{Ends, Found, Target, family_of, random_host};
 use crate::run::{Node, Outcome};
@@ -32,7 +33,12 @@ impl ClientRole {
             Ok::<_, String>(Waiting::LookUp(task, attempt))
         };
         match begin() {
-            Ok(waiting) => self.waiting = Some(waiting),
+            Ok(waiting) => {
+                if self.remotes.get(attempt.remote).is_some_and(|remote| Self::is_name(&remote.host)) {
+                    node.management.state(State::of(StateName::Resolve));
+                }
+                self.waiting = Some(waiting);
+            }
             Err(why) => node.engine.connect_failed(now, &why),
         }
     }
@@ -75,9 +81,14 @@ impl ClientRole {
         self.found = Some((attempt.remote, found));
         let (Some(ends), Some(remote)) = (ends, self.remotes.get(attempt.remote)) else { return };
         let timeout = remote.connection.connect_timeout.unwrap_or(self.connect_timeout);
+        if remote.transport == Transport::Tcp {
+            node.management.state(State::of(StateName::TcpConnect));
+        }
         match self.open_link(&mut node.io, remote.transport, ends) {
             Ok(Some(path)) => {
-                let _ = node.engine.connect(now, path);
+                if node.engine.connect(now, path).is_ok() {
+                    node.management.state(State::of(StateName::Wait));
+                }
             }
             Ok(None) => self.opening = Some(now + timeout),
             Err(why) => node.engine.connect_failed(now, &why),

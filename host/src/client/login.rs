@@ -19,6 +19,10 @@ impl ClientRole {
                 let read = password::from_file(Path::new(path));
                 self.logged_in(node, now, request, read);
             }
+            None if self.asks_interface() => {
+                node.management.ask_login();
+                self.waiting = Some(Waiting::Interface(request));
+            }
             None => {
                 let asked = Prompt::open().and_then(|prompt| {
                     let watched = node.io.poller.add(&prompt, Source::Task, false);

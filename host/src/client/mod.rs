@@ -2,6 +2,7 @@
 
 mod links;
 mod login;
+mod management;
 mod system;
 
 use std::net::SocketAddr;
@@ -9,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use adit::client::Client;
-use adit::config::{ClientConfig, HostConfig, Remote, TunnelSettings};
+use adit::config::{ClientConfig, Credentials, HostConfig, Remote, TunnelSettings};
 use adit::{CloseReason, Event, Instant, LinkId, Path, RequestId, Role as EngineRole};
 
 use crate::device::Tunnel;
@@ -19,6 +20,7 @@ use crate::guard::{self, Guard};
 use crate::io::LinkChange;
 use crate::lines::{Narrator, family_address};
 use crate::log::Log;
+use crate::management::{Answer, ByteCounts, Command, State, StateName};
 use crate::netconf::Watch;
 use crate::password::Prompt;
 use crate::privileges::Privileges;
@@ -26,7 +28,6 @@ use crate::resolve::Found;
 use crate::run::{Node, Outcome, Role};
 use crate::signals::Request;
 use crate::status;
-use crate::sys::local_time;
 use crate::task::Task;
 use crate::timer::Every;
 use links::tcp_failed;
@@ -39,6 +40,8 @@ enum Waiting {
     LookUp(Task<Result<Found, String>>, Attempt),
     /// The user.
     Prompt(Prompt, RequestId),
+    /// The user, by the management interface.
+    Interface(RequestId),
 }
 
 /// What the engine asked for a link to.
@@ -60,6 +63,8 @@ pub(crate) struct ClientRole {
     narrator: Narrator,
     privileges: Privileges,
     waiting: Option<Waiting>,
+    /// A beginning that waits for the management interface's release.
+    held: Option<Event>,
     /// The link in use, and the server's address.
     link: Option<(LinkId, SocketAddr)>,
     /// A TCP connection must be there by then.
@@ -109,6 +114,7 @@ impl ClientRole {
             narrator: Narrator::new(EngineRole::Client),
             privileges,
             waiting: None,
+            held: None,
             link: None,
             opening: None,
             found: None,
@@ -158,7 +164,7 @@ impl ClientRole {
     fn status_text(&self, node: &Node<Client>) -> String {
         let mut traffic = node.io.traffic();
         traffic.auth_read = traffic.tun_written;
-        status::client(local_time(node.clock.unix()), &traffic)
+        status::client(node.clock.unix(), &traffic)
     }
 
     fn write_status(&self, node: &Node<Client>) {
@@ -175,6 +181,10 @@ impl Role<Client> for ClientRole {
         for line in self.narrator.tell(&event) {
             self.log.line(line.level, line.text);
         }
+        if self.holds(node, &event) {
+            return;
+        }
+        self.note_event(node, &event);
         match event {
             Event::ConnectRequested { remote, address } => {
                 self.look_up(node, now, Attempt { remote, address });
@@ -182,12 +192,18 @@ impl Role<Client> for ClientRole {
             Event::CredentialsRequested { request } => self.log_in(node, now, request),
             Event::Connected { .. } => self.up(node, now),
             Event::LinkClosed { link } => node.io.close_link(link),
-            Event::Closed { reason, .. } => self.closed(node, &reason),
+            Event::Closed { reason, .. } => {
+                self.note_end(node, now, &reason);
+                self.closed(node, &reason);
+            }
             _ => {}
         }
     }
 
     fn handle_signal(&mut self, node: &mut Node<Client>, now: Instant, name: &'static str, request: Request) {
+        if request != Request::Status {
+            node.end = Some(name.to_owned());
+        }
         match request {
             // Asked twice: at once.
             Request::Exit if self.leaving.is_some() => self.outcome = Some(Outcome::Exit(0)),
@@ -228,7 +244,9 @@ impl Role<Client> for ClientRole {
         match change {
             LinkChange::Connected => {
                 self.log.info(format_args!("TCP connection established with {to}"));
-                let _ = node.engine.connect(now, Path::tcp(link, remote));
+                if node.engine.connect(now, Path::tcp(link, remote)).is_ok() {
+                    node.management.state(State::of(StateName::Wait));
+                }
             }
             LinkChange::Failed(error) => node.engine.connect_failed(now, &tcp_failed(&to, &error)),
             LinkChange::Closed => node.engine.link_closed(now, link),
@@ -249,6 +267,8 @@ impl Role<Client> for ClientRole {
                 }
                 None => self.waiting = Some(Waiting::Prompt(prompt, request)),
             },
+            // It is no thread that answers this.
+            Some(waiting @ Waiting::Interface(_)) => self.waiting = Some(waiting),
             None => {}
         }
         self.advance(node, now);
@@ -268,6 +288,30 @@ impl Role<Client> for ClientRole {
         if self.status.take(now) {
             self.write_status(node);
         }
+    }
+
+    fn manage(&mut self, node: &mut Node<Client>, _now: Instant, command: &Command) -> Answer {
+        self.answer(node, command)
+    }
+
+    fn byte_counts(&self, node: &Node<Client>) -> ByteCounts {
+        self.own_bytes(node)
+    }
+
+    fn released(&mut self, node: &mut Node<Client>, now: Instant) {
+        if let Some(event) = self.held.take() {
+            self.handle_event(node, now, event);
+        }
+    }
+
+    fn credentials_entered(&mut self, node: &mut Node<Client>, now: Instant, credentials: Credentials) {
+        if let Some(request) = self.take_login_request() {
+            self.logged_in(node, now, request, Ok(credentials));
+        }
+    }
+
+    fn forget_passwords(&mut self, node: &mut Node<Client>) {
+        node.engine.forget_credentials();
     }
 
     fn next_timeout(&self) -> Option<Instant> {

@@ -10,6 +10,7 @@ use super::ClientRole;
 use crate::device::{self, Tunnel};
 use crate::dns::{self, UserCommand};
 use crate::io::{Io, Link};
+use crate::management::{State, StateName};
 use crate::netconf::{Interface, Ipv4Setup, Ipv6Setup, Moved, Surroundings, Watch, route_steps};
 use crate::run::{Node, Outcome};
 
@@ -51,7 +52,7 @@ impl ClientRole {
     }
 
     /// Goes on with setting the system up, as far as nothing has to be waited for.
-    pub(super) fn advance(&mut self, node: &Node<Client>, now: Instant) {
+    pub(super) fn advance(&mut self, node: &mut Node<Client>, now: Instant) {
         let heard = match &mut self.tunnel {
             Some(tunnel) => tunnel.hear(&node.io, &self.log),
             None => device::hear(&mut self.guard, &node.io, &self.log),
@@ -134,11 +135,13 @@ impl ClientRole {
         Stage::Routes { at: now + self.host.route_delay.map(|delay| delay.after).unwrap_or_default() }
     }
 
-    fn complete(&mut self, node: &Node<Client>) {
+    fn complete(&mut self, node: &mut Node<Client>) {
         if let (Some(tunnel), Some((_, remote))) = (&mut self.tunnel, self.link) {
             self.watch = tunnel.watch(remote.ip().to_canonical(), &node.io);
         }
         self.log.milestone("Initialization Sequence Completed");
+        let path = node.engine.data().map(|data| *data.path());
+        node.management.state(self.tunnel_state(node, StateName::Connected, path.as_ref()));
         if let Err(why) = self.privileges.drop_now(&self.log) {
             self.log.error(why);
             self.outcome = Some(Outcome::Exit(1));
@@ -161,6 +164,7 @@ impl ClientRole {
                 Tunnel::open(&self.host.dev, &mut node.io, &self.log)?.guarded_by(self.guard.take())
             }
         };
+        node.management.state(self.tunnel_state(node, StateName::AssignIp, None));
         if !self.host.ifconfig_noexec {
             tunnel.configure(&interface(settings, self.tun_mtu), &self.log);
         }
@@ -168,7 +172,7 @@ impl ClientRole {
         Ok(())
     }
 
-    fn add_routes(&mut self, node: &Node<Client>) {
+    fn add_routes(&mut self, node: &mut Node<Client>) {
         let (Some(tunnel), Some(settings)) = (&mut self.tunnel, &self.settings) else { return };
         if self.host.route_noexec {
             return;
@@ -180,6 +184,9 @@ impl ClientRole {
         let around = tunnel.surroundings(self.link.map(|(_, address)| address.ip().to_canonical()));
         let around = Surroundings { vpn, has_ipv6: settings.ifconfig_ipv6.is_some(), ..around };
         let (changes, problems) = route_steps(&all_routes(&self.host.routes, &settings.routes), &around);
+        if !changes.is_empty() {
+            node.management.state(State::of(StateName::AddRoutes));
+        }
         tunnel.apply_guarded(changes, &node.io, &self.log);
         for problem in problems {
             self.log.warning(problem);

@@ -29,6 +29,8 @@ pub(crate) enum Severity {
     Warning,
     /// Something failed, and the process goes on.
     Error,
+    /// Of use to a developer.
+    Debug,
 }
 
 /// A kind of line.
@@ -60,6 +62,11 @@ impl Level {
     /// A server's dealings with its clients.
     pub(crate) const CLIENTS: Self = Self::of(Verb::Details, Severity::Info, 38);
 
+    /// What the management interface does.
+    pub(crate) const MANAGEMENT: Self = Self::of(Verb::Details, Severity::Info, 40);
+    /// What a management client sends.
+    pub(crate) const MANAGEMENT_COMMAND: Self = Self::of(Verb::Details, Severity::Debug, 70);
+
     const fn of(verb: Verb, severity: Severity, category: u8) -> Self {
         Self { verb, severity, category }
     }
@@ -70,8 +77,20 @@ impl Level {
             Severity::Info => 0,
             Severity::Error => 1 << 5,
             Severity::Warning => 1 << 6,
+            Severity::Debug => 1 << 7,
         };
         u32::from(self.category) << 24 | severity | self.verb as u32
+    }
+
+    /// The kind in one letter, or none, as the management interface shows it.
+    pub(crate) fn letter(self) -> &'static str {
+        match (self.severity, self.verb) {
+            (Severity::Error, _) => "N",
+            (Severity::Warning, _) => "W",
+            (Severity::Debug, _) => "D",
+            (Severity::Info, Verb::Info) => "I",
+            (Severity::Info, _) => "",
+        }
     }
 }
 
@@ -98,6 +117,8 @@ mod tests {
             (Level::CLOSE, 0x1600_0002),
             (Level::PUSH, 0x2200_0003),
             (Level::CLIENTS, 0x2600_0003),
+            (Level::MANAGEMENT, 0x2800_0003),
+            (Level::MANAGEMENT_COMMAND, 0x4600_0083),
         ] {
             assert_eq!(level.flags(), flags, "{level:?}");
         }

@@ -27,6 +27,10 @@ impl Mute {
         Self { limit, ..Self::default() }
     }
 
+    pub(super) fn limit(&self) -> u32 {
+        self.limit
+    }
+
     pub(super) fn set_limit(&mut self, limit: u32) {
         self.limit = limit;
     }

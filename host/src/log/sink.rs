@@ -50,7 +50,7 @@ impl Sink {
                 let priority = match level.severity {
                     Severity::Error => Priority::Error,
                     Severity::Warning => Priority::Warning,
-                    Severity::Info => Priority::Notice,
+                    Severity::Info | Severity::Debug => Priority::Notice,
                 };
                 syslog.borrow_mut().send(priority, time, text);
             }

@@ -55,7 +55,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new("machine-readable-output", "", flag!(host.log.machine_readable)),
     Directive::new("errors-to-stderr", "", flag!(host.log.errors_to_stderr)).also(Places::PUSH),
     Directive::new("status", "FILE [SECONDS]", status),
-    Directive::new("status-version", "1|2|3", value!(status_version, status_version)),
+    Directive::new("status-version", "1|2|3", value!(host.status_version, status_version)),
 ];
 
 fn remapped(word: &str) -> Result<Remapped, String> {
@@ -71,7 +71,7 @@ fn status(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
     const DEFAULT_INTERVAL: core::time::Duration = core::time::Duration::from_secs(60);
     let path = statement.get(1, text)?;
     let interval = statement.optional(2, values::seconds_or_never)?.unwrap_or(Some(DEFAULT_INTERVAL));
-    draft.host.status = Some(StatusFile { path, interval, version: StatusVersion::V1 });
+    draft.host.status = Some(StatusFile { path, interval });
     Ok(())
 }
 

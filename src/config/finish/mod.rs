@@ -252,9 +252,6 @@ impl Finishing<'_> {
     /// The host's files lie where `cd` says; what goes together is put together.
     fn host(&mut self) {
         let mut host = core::mem::take(&mut self.draft.host);
-        if let Some(status) = &mut host.status {
-            status.version = self.draft.status_version;
-        }
         if let Some(directory) = &mut host.client_config_dir {
             directory.exclusive = self.draft.ccd_exclusive;
         }

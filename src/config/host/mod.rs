@@ -68,8 +68,10 @@ pub struct HostConfig {
     pub process: ProcessConfig,
     /// `log`, `verb`, `mute`, ...
     pub log: LogConfig,
-    /// `status`, `status-version`
+    /// `status`
     pub status: Option<StatusFile>,
+    /// `status-version`: of the file, of what SIGUSR2 logs, and of the management interface.
+    pub status_version: StatusVersion,
     /// `ifconfig-pool-persist`
     pub pool_persist: Option<PoolPersist>,
     /// `client-config-dir`, `ccd-exclusive`

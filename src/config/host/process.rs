@@ -99,8 +99,6 @@ pub struct StatusFile {
     pub path: String,
     /// How often it is written; `None` if it is only read (0 seconds).
     pub interval: Option<Duration>,
-    /// `status-version`
-    pub version: StatusVersion,
 }
 
 /// `status-version`

@@ -90,7 +90,7 @@ pub(super) const ROWS: &[(&str, Value)] = &[
     ("mute", Of(|view| view.host().log.mute.to_string())),
     ("gremlin", Number("gremlin", 1, 0)),
     ("status_file", Text("status")),
-    ("status_file_version", Of(|view| match view.draft.status_version {
+    ("status_file_version", Of(|view| match view.host().status_version {
         StatusVersion::V1 => "1",
         StatusVersion::V2 => "2",
         StatusVersion::V3 => "3",
