@@ -151,41 +151,4 @@ impl core::fmt::Debug for DirectiveGroup {
 }
 
 #[cfg(test)]
-mod tests {
-    use alloc::collections::BTreeMap;
-    use alloc::vec::Vec;
-
-    use super::*;
-
-    #[test]
-    fn every_directive_has_one_line_and_every_line_a_directive() {
-        let mut lines = BTreeMap::new();
-        for (name, help) in GROUPS.iter().flat_map(|group| group.lines) {
-            assert!(lines.insert(*name, *help).is_none(), "{name} stands twice");
-        }
-        let rows: Vec<&str> = Directive::all().map(|row| row.name).collect();
-        let missing: Vec<&&str> = rows.iter().filter(|name| !lines.contains_key(*name)).collect();
-        let surplus: Vec<&&str> = lines.keys().filter(|name| !rows.contains(name)).collect();
-        assert!(missing.is_empty(), "in directives/help.rs there is no line for {missing:?}");
-        assert!(
-            surplus.is_empty(),
-            "in directives/help.rs there is a line for {surplus:?}, which have no row"
-        );
-        for (name, help) in lines {
-            assert!(help.len() <= 130 && !help.ends_with('.') && !help.contains('\n'), "{name}: {help}");
-        }
-    }
-
-    #[test]
-    fn a_directive_is_described_by_its_row() {
-        let remote = DirectiveInfo::find("remote").unwrap();
-        assert_eq!((remote.arguments(), remote.role()), ("HOST [PORT] [PROTO]", Some(Role::Client)));
-        assert_eq!((remote.class(), remote.adds_up()), (DirectiveClass::Effective, true));
-        assert!(remote.may_stand(Place::Connection) && !remote.may_stand(Place::Push));
-        assert!(matches!(DirectiveInfo::find("plugin").unwrap().class(), DirectiveClass::Refused(_)));
-        assert!(matches!(DirectiveInfo::find("fast-io").unwrap().class(), DirectiveClass::NoEffect(_)));
-        assert_eq!(DirectiveInfo::find("peer-id").unwrap().class(), DirectiveClass::Pushed);
-        assert_eq!(DirectiveInfo::find("genkey").unwrap().class(), DirectiveClass::Task);
-        assert!(DirectiveInfo::find("nonsense").is_none());
-    }
-}
+mod tests;

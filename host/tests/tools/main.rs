@@ -11,6 +11,7 @@ mod check;
 mod docs;
 mod genkey;
 mod probe;
+mod samples;
 
 use std::path::Path;
 use std::process::{Command, Output};
