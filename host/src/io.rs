@@ -2,6 +2,8 @@
 //!
 //! Moves packets between the kernel and an [`Endpoint`], in batches. Knows nothing of what the engine's events mean.
 
+mod dialogue;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -12,6 +14,7 @@ use adit::{Batch, Endpoint, HEADROOM, Instant, LinkId, Packet, Path, Port, TAILR
 use crate::errors::cause;
 use crate::log::{Level, Log, Verb};
 use crate::poller::{Poller, Ready, Source};
+use crate::proxy::Refusal;
 use crate::status::Traffic;
 use crate::sys::{Datagrams, Sent, with_tos};
 use crate::tcp::{Connection, Listener};
@@ -55,6 +58,10 @@ pub(crate) enum LinkChange {
     Connected,
     /// There will be no connection.
     Failed(io::Error),
+    /// The connection leads to a SOCKS proxy, and this is its relay for datagrams.
+    Relay(SocketAddr),
+    /// There will be no connection, since the proxy does not want it; the link is gone already.
+    Refused(Refusal),
     /// The other end has closed it, or it broke; it is gone already.
     Closed,
 }
@@ -84,8 +91,9 @@ pub(crate) struct Io {
     tun_paused: bool,
     /// `passtos`: whether outer packets take over the TOS of inner ones.
     pub(crate) passtos: bool,
-    /// The errors that sending by UDP has met since the last link was opened, by their numbers.
+    /// The errors that UDP has met since the last link was opened, by their numbers.
     send_errors: Vec<i32>,
+    unreachable: bool,
     pub(crate) traffic: Traffic,
     pub(crate) losses: Losses,
 }
@@ -112,6 +120,7 @@ impl Io {
             dirty: Vec::new(),
             tun_paused: false,
             send_errors: Vec::new(),
+            unreachable: false,
             traffic: Traffic::default(),
             losses: Losses::default(),
         })
@@ -148,6 +157,7 @@ impl Io {
         }
         self.links.insert(id, link);
         self.send_errors.clear();
+        self.unreachable = false;
         Ok(id)
     }
 
@@ -234,13 +244,17 @@ impl Io {
     ) -> Option<LinkChange> {
         match self.links.get_mut(&id)? {
             Link::Udp(udp) => {
-                // An error here is an ICMP message about an earlier packet, and timers see to what it means.
                 let packets = &mut self.packets[..BATCH];
                 let count = udp.receive(&mut self.datagrams, id, &mut self.slab, packets).unwrap_or(0);
+                // Anybody could have made it up, so it is told and no more: timers see to what it means.
+                let icmp = if count == 0 { udp.take_icmp() } else { None };
                 self.log.packets(b'R', count);
                 self.traffic.link_read +=
                     packets[..count].iter().map(|packet| u64::from(packet.data_len)).sum::<u64>();
                 self.process(count, |batch| engine.handle_datagrams(now, batch));
+                if let Some(error) = icmp {
+                    self.note_error("read", &error);
+                }
                 None
             }
             Link::Tcp(connection) if connection.is_connecting() => {
@@ -248,6 +262,7 @@ impl Io {
                     return None;
                 }
                 Some(match connection.finish_connect().and_then(|()| self.watch_room(id, false)) {
+                    Ok(()) if self.begin_dialogue(id) => return None,
                     Ok(()) => LinkChange::Connected,
                     Err(error) => {
                         self.links.remove(&id);
@@ -255,6 +270,7 @@ impl Io {
                     }
                 })
             }
+            Link::Tcp(connection) if connection.is_in_dialogue() => self.go_on_with_dialogue(id, ready),
             Link::Tcp(_) => {
                 if ready.writable {
                     self.dirty.push(id);
@@ -465,11 +481,23 @@ impl Io {
         }
     }
 
-    /// Counts, and shows an error the first time: it may come with every packet.
+    /// Counts what was sent.
     fn note_sent(&mut self, sent: Sent) {
         self.traffic.link_written += sent.bytes;
         self.losses.link += sent.lost;
-        let Some(error) = sent.error else { return };
+        if let Some(error) = sent.error {
+            self.unreachable |= error.kind() == io::ErrorKind::NetworkUnreachable;
+            self.note_error("write", &error);
+        }
+    }
+
+    /// Whether there was no way to where something was to be sent, since this was asked last.
+    pub(crate) fn take_unreachable(&mut self) -> bool {
+        std::mem::take(&mut self.unreachable)
+    }
+
+    /// Shows an error of a UDP socket the first time: it may come with every packet.
+    fn note_error(&mut self, what: &str, error: &io::Error) {
         let number = error.raw_os_error().unwrap_or_default();
         let level = if self.send_errors.contains(&number) {
             Verb::Debug.into()
@@ -477,7 +505,7 @@ impl Io {
             self.send_errors.push(number);
             Level::LINK_ERROR
         };
-        self.log.line(level, format_args!("write UDP: {}", cause(&error)));
+        self.log.line(level, format_args!("{what} UDP: {}", cause(error)));
     }
 }
 

@@ -28,6 +28,7 @@ mod persist;
 mod poller;
 mod privileges;
 mod process;
+mod proxy;
 mod resolve;
 mod run;
 mod server;

@@ -14,8 +14,16 @@ use zeroize::Zeroizing;
 use crate::errors::cause;
 use crate::task::Task;
 
+/// What a file for `auth-user-pass` holds.
+#[derive(Debug)]
+pub(crate) enum Held {
+    Both(Credentials),
+    /// The user is to be asked for the password.
+    Name(String),
+}
+
 /// Reads the first two lines of `path`: name, password.
-pub(crate) fn from_file(path: &Path) -> Result<Credentials, String> {
+pub(crate) fn from_file(path: &Path) -> Result<Held, String> {
     let text = std::fs::read_to_string(path).map(Zeroizing::new);
     let text =
         text.map_err(|error| format!("auth-user-pass: cannot read {}: {}", path.display(), cause(&error)))?;
@@ -27,11 +35,32 @@ pub(crate) fn from_file(path: &Path) -> Result<Credentials, String> {
     })
 }
 
-fn parse(text: &str) -> Option<Credentials> {
+fn parse(text: &str) -> Option<Held> {
     let mut lines = text.lines();
     let username = lines.next().filter(|name| !name.is_empty())?.to_owned();
-    let password = Zeroizing::new(lines.next()?.to_owned());
-    Some(Credentials { username, password })
+    Some(match lines.next() {
+        Some(password) => Held::Both(Credentials { username, password: Zeroizing::new(password.to_owned()) }),
+        None => Held::Name(username),
+    })
+}
+
+/// Whom a login is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Asker {
+    Server,
+    HttpProxy,
+    SocksProxy,
+}
+
+impl Asker {
+    /// The word in OpenVPN's prompts, and the directive.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Server => ("Auth", "auth-user-pass"),
+            Self::HttpProxy => ("HTTP Proxy", "http-proxy"),
+            Self::SocksProxy => ("SOCKS Proxy", "socks-proxy"),
+        }
+    }
 }
 
 /// A question at the terminal of the process that waits for its answer. Dropping it gives the question up and leaves
@@ -44,20 +73,24 @@ pub(crate) struct Prompt {
 }
 
 impl Prompt {
-    /// Asks.
-    pub(crate) fn open() -> Result<Self, String> {
+    /// Asks; for the password alone, if the name is known.
+    pub(crate) fn open(asker: Asker, username: Option<String>) -> Result<Self, String> {
+        let (word, directive) = asker.names();
         let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty");
         let terminal = terminal.map_err(|_| {
-            "auth-user-pass: there is no terminal to ask for name and password; name a file that holds them"
-                .to_owned()
+            format!(
+                "{directive}: there is no terminal to ask for name and password; name a file that holds them"
+            )
         })?;
         let start = || -> io::Result<Self> {
             let before = termios::tcgetattr(&terminal)?;
             let asked = terminal.try_clone()?;
-            let work = move |given_up: BorrowedFd<'_>| ask(&asked, given_up).map_err(unreadable);
+            let work = move |given_up: BorrowedFd<'_>| {
+                ask(&asked, given_up, word, username).map_err(|error| unreadable(directive, &error))
+            };
             Ok(Self { task: Task::spawn("prompt", work)?, terminal, before })
         };
-        start().map_err(unreadable)
+        start().map_err(|error| unreadable(directive, &error))
     }
 
     /// The answer, once it is there.
@@ -80,16 +113,24 @@ impl Drop for Prompt {
     }
 }
 
-fn unreadable(error: io::Error) -> String {
-    format!("auth-user-pass: cannot read from the terminal: {}", cause(&error))
+fn unreadable(directive: &str, error: &io::Error) -> String {
+    format!("{directive}: cannot read from the terminal: {}", cause(error))
 }
 
-fn ask(terminal: &File, given_up: BorrowedFd<'_>) -> io::Result<Credentials> {
-    let username = line_of(terminal, given_up, "Enter Auth Username: ")?.to_string();
+fn ask(
+    terminal: &File,
+    given_up: BorrowedFd<'_>,
+    word: &str,
+    username: Option<String>,
+) -> io::Result<Credentials> {
+    let username = match username {
+        Some(username) => username,
+        None => line_of(terminal, given_up, &format!("Enter {word} Username: "))?.to_string(),
+    };
     let mut silent = termios::tcgetattr(terminal)?;
     silent.local_modes.remove(LocalModes::ECHO);
     termios::tcsetattr(terminal, OptionalActions::Flush, &silent)?;
-    let password = line_of(terminal, given_up, "Enter Auth Password: ")?;
+    let password = line_of(terminal, given_up, &format!("Enter {word} Password: "))?;
     Ok(Credentials { username, password })
 }
 
@@ -121,9 +162,9 @@ mod tests {
 
     #[test]
     fn two_lines_with_any_line_ends() {
-        let credentials = parse("alice\r\ns3 cret\r\nignored\n").unwrap();
+        let Some(Held::Both(credentials)) = parse("alice\r\ns3 cret\r\nignored\n") else { panic!() };
         assert_eq!((credentials.username.as_str(), credentials.password.as_str()), ("alice", "s3 cret"));
-        assert!(parse("alice\n").is_none());
+        assert!(matches!(parse("alice\n"), Some(Held::Name(name)) if name == "alice"));
         assert!(parse("").is_none());
     }
 }

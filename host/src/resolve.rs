@@ -41,6 +41,13 @@ pub(crate) struct Ends {
     pub(crate) local: Option<SocketAddr>,
 }
 
+impl Found {
+    /// The address of that number, or if there are fewer than there were, the first.
+    pub(crate) fn end(&self, address: usize) -> Option<Ends> {
+        self.ends.get(address).or_else(|| self.ends.first()).copied()
+    }
+}
+
 impl Target {
     /// Begins to look it up.
     pub(crate) fn look_up(self) -> io::Result<Task<Result<Found, String>>> {

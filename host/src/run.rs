@@ -46,6 +46,8 @@ pub(crate) trait Role<E: Endpoint> {
     fn handle_listener(&mut self, _node: &mut Node<E>, _now: Instant, _listener: u32) {}
     /// What was waited for on another thread is there.
     fn handle_task(&mut self, _node: &mut Node<E>, _now: Instant) {}
+    /// There was no way to where something was to be sent.
+    fn handle_unreachable(&mut self, _node: &mut Node<E>, _now: Instant) {}
     /// Does what is due by now.
     fn handle_timeout(&mut self, node: &mut Node<E>, now: Instant);
     /// A management client wants something of this role.
@@ -106,6 +108,9 @@ fn settle<E: Endpoint>(node: &mut Node<E>, role: &mut impl Role<E>) {
     loop {
         // What is to be sent goes first: an event may close the link.
         node.io.transmit_pending(&mut node.engine, now);
+        if node.io.take_unreachable() {
+            role.handle_unreachable(node, now);
+        }
         let Some(event) = node.engine.poll_event() else { break };
         role.handle_event(node, now, event);
     }

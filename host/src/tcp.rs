@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use adit::config::SocketOptions;
 use socket2::{Socket, Type};
 
+use crate::proxy::{Dialogue, Refusal, Step};
 use crate::socket::{Families, open};
 
 /// How many bytes may wait to be sent on a connection. What comes on top is lost, as it would be on UDP: the packets
@@ -67,13 +68,24 @@ pub(crate) struct Connection {
     sent: usize,
     /// Whether the poller tells of room to write.
     pub(crate) watches_room: bool,
+    /// What is still to be said to a proxy at the other end.
+    dialogue: Option<Box<Dialogue>>,
 }
 
 impl Connection {
     fn new(socket: Socket, remote: SocketAddr, connecting: bool) -> io::Result<Self> {
         socket.set_tcp_nodelay(true)?;
         let (partial, waiting) = (Vec::new(), Vec::new());
-        Ok(Self { stream: socket.into(), remote, connecting, partial, waiting, sent: 0, watches_room: false })
+        Ok(Self {
+            stream: socket.into(),
+            remote,
+            connecting,
+            partial,
+            waiting,
+            sent: 0,
+            watches_room: false,
+            dialogue: None,
+        })
     }
 
     /// Begins to connect to `remote`, from `local` if that is given. The connection is there once it can be written
@@ -94,6 +106,46 @@ impl Connection {
             Err(error) => return Err(error),
         }
         Self::new(socket, remote, true)
+    }
+
+    /// The other end is a proxy: this is what to say to it first.
+    pub(crate) fn through(self, dialogue: Dialogue) -> Self {
+        Self { dialogue: Some(Box::new(dialogue)), ..self }
+    }
+
+    /// Whether the other end is a proxy that there is something to say to.
+    pub(crate) fn is_in_dialogue(&self) -> bool {
+        self.dialogue.is_some()
+    }
+
+    /// Puts what is to be said next into the queue.
+    pub(crate) fn speak(&mut self) {
+        if let Some(words) = self.dialogue.as_mut().and_then(|dialogue| dialogue.take_output()) {
+            self.queue(&words);
+        }
+    }
+
+    /// Takes what the proxy says, which was [read](Self::read). What it has not said to its end is kept, and what
+    /// comes behind the dialogue.
+    pub(crate) fn listen(&mut self, mut bytes: &[u8]) -> Result<Step, Refusal> {
+        let Some(mut dialogue) = self.dialogue.take() else { return Ok(Step::Open) };
+        let step = loop {
+            let (used, step) = dialogue.handle(bytes)?;
+            bytes = &bytes[used..];
+            let words = dialogue.take_output();
+            if let Some(words) = &words {
+                self.queue(words);
+            }
+            if step != Step::Wait {
+                break step;
+            }
+            if words.is_none() {
+                self.dialogue = Some(dialogue);
+                break step;
+            }
+        };
+        self.keep(bytes);
+        Ok(step)
     }
 
     /// The other end.

@@ -228,6 +228,15 @@ impl Client {
         }
     }
 
+    /// There is no way to the server from here: nothing could be sent on that link. Before the server's first answer the
+    /// next address or remote is tried; later the way may come back.
+    pub fn link_unreachable(&mut self, now: Instant, link: LinkId) {
+        let is_ours = self.session.as_ref().is_some_and(|session| session.path().link == link);
+        if is_ours && matches!(self.state, State::Handshake { .. }) && !self.is_answered() {
+            self.close(now, CloseReason::ConnectFailed("the network is unreachable".to_string()));
+        }
+    }
+
     /// The TCP connection has ended.
     pub fn link_closed(&mut self, now: Instant, link: LinkId) {
         if self.session.as_ref().is_some_and(|session| session.path().link == link) {

@@ -1,7 +1,7 @@
 //! Links to the server: names to addresses, sockets to paths.
 
 use adit::client::Client;
-use adit::config::Remote;
+use adit::config::{HttpProxy, Proxy, Remote, SocksProxy};
 use adit::{Instant, Path, Transport};
 
 use super::{Attempt, ClientRole, Waiting};
@@ -10,6 +10,7 @@ use crate::io::{Io, Link};
 use crate::lines::family_address;
 use crate::management::{State, StateName};
 use crate::poller::Source;
+use crate::proxy::Dialogue;
 use crate::resolve::{Ends, Found, Target, family_of, random_host};
 use crate::run::{Node, Outcome};
 use crate::socket::{Families, any_address};
@@ -20,15 +21,16 @@ impl ClientRole {
     /// Looks up the remote's addresses, unless they are known; the link follows then.
     pub(super) fn look_up(&mut self, node: &mut Node<Client>, now: Instant, attempt: Attempt) {
         node.io.close_links();
-        (self.link, self.opening) = (None, None);
+        (self.link, self.control, self.opening) = (None, None, None);
+        self.attempt = Some(attempt);
         // For another of its addresses a name is not looked up again, and `persist-remote-ip` keeps what it was.
         let keeps = attempt.address > 0 || self.host.persist_remote_ip;
         if let Some((_, found)) = self.found.take_if(|(remote, _)| keeps && *remote == attempt.remote) {
             return self.looked_up(node, now, attempt, Ok(found));
         }
-        let begin = || {
+        let mut begin = || {
             let remote = self.remotes.get(attempt.remote).ok_or("the configuration names no such remote")?;
-            let task = self.target(remote).look_up().map_err(|error| cause(&error))?;
+            let task = self.target(&remote.clone()).look_up().map_err(|error| cause(&error))?;
             node.io.poller.add(&task, Source::Task, false).map_err(|error| cause(&error))?;
             Ok::<_, String>(Waiting::LookUp(task, attempt))
         };
@@ -43,15 +45,26 @@ impl ClientRole {
         }
     }
 
-    fn target(&self, remote: &Remote) -> Target {
+    /// What to look up: the server, or instead of it the proxy that looks it up itself, or both.
+    fn target(&mut self, remote: &Remote) -> Target {
         let mut host = remote.host.clone();
         if self.host.remote_random_hostname && host.parse::<std::net::IpAddr>().is_err() {
             let mut random = [0; 6];
             crate::fill_random(&mut random);
             host = random_host(&host, random);
         }
-        let bind = remote.connection.bind.clone();
-        Target { host, port: remote.port, family: remote.family, bind, proxy: None }
+        self.server_name.clone_from(&host);
+        let proxy = match &remote.connection.proxy {
+            None => None,
+            Some(Proxy::Http(HttpProxy { host, port, .. }) | Proxy::Socks(SocksProxy { host, port, .. })) => {
+                Some((host.clone(), *port))
+            }
+        };
+        let (family, bind) = (remote.family, remote.connection.bind.clone());
+        match (proxy, remote.transport) {
+            (Some((host, port)), Transport::Tcp) => Target { host, port, family, bind, proxy: None },
+            (proxy, _) => Target { host, port: remote.port, family, bind, proxy },
+        }
     }
 
     pub(super) fn looked_up(
@@ -77,14 +90,23 @@ impl ClientRole {
         self.unresolved = None;
         node.engine.found_addresses(now, found.ends.len());
         // A name may have fewer addresses than before.
-        let ends = found.ends.get(attempt.address).or_else(|| found.ends.first()).copied();
+        let (ends, proxy) = (found.end(attempt.address), found.proxy);
         self.found = Some((attempt.remote, found));
         let (Some(ends), Some(remote)) = (ends, self.remotes.get(attempt.remote)) else { return };
         let timeout = remote.connection.connect_timeout.unwrap_or(self.connect_timeout);
         if remote.transport == Transport::Tcp {
             node.management.state(State::of(StateName::TcpConnect));
         }
-        match self.open_link(&mut node.io, remote.transport, ends) {
+        let opened = match self.dialogue(attempt, remote, &self.server_name) {
+            Ok(None) if remote.transport == Transport::Udp => self.open_udp(&mut node.io, ends).map(Some),
+            Ok(dialogue) => {
+                // A relay for datagrams is asked for at the proxy; otherwise the proxy's is the only address.
+                let ends = proxy.map_or(ends, |proxy| Ends { remote: proxy, local: None });
+                self.open_tcp(&mut node.io, ends, dialogue).map(|()| None)
+            }
+            Err(why) => Err(why),
+        };
+        match opened {
             Ok(Some(path)) => {
                 if node.engine.connect(now, path).is_ok() {
                     node.management.state(State::of(StateName::Wait));
@@ -95,38 +117,39 @@ impl ClientRole {
         }
     }
 
-    /// The path of a UDP link at once; a TCP link is only begun.
-    fn open_link(
-        &mut self,
-        io: &mut Io,
-        transport: Transport,
-        Ends { remote, local }: Ends,
-    ) -> Result<Option<Path>, String> {
-        let to = family_address(&remote.into());
+    fn open_udp(&mut self, io: &mut Io, Ends { remote, local }: Ends) -> Result<Path, String> {
         let version = if remote.is_ipv4() { 4 } else { 6 };
         self.keep_outside(remote.ip(), io);
-        match transport {
-            Transport::Udp => {
-                let bind = local.unwrap_or_else(|| any_address(Some(family_of(remote)), 0));
-                let udp = Udp::bind(bind, Families::Both, &self.host.sockets)
-                    .map_err(|error| format!("cannot bind UDP to {bind}: {}", cause(&error)))?;
-                let link = io.add_link(Link::Udp(udp)).map_err(|error| error.to_string())?;
-                let bound =
-                    local.map_or_else(|| "(not bound)".to_owned(), |local| family_address(&local.into()));
-                self.log.info(format_args!("UDPv{version} link local: {bound}"));
-                self.log.info(format_args!("UDPv{version} link remote: {to}"));
-                self.link = Some((link, remote));
-                Ok(Some(Path::udp(link, remote)))
-            }
-            Transport::Tcp => {
-                self.log.info(format_args!("Attempting to establish TCP connection with {to}"));
-                let connection = Connection::open(remote, local, &self.host.sockets)
-                    .map_err(|error| tcp_failed(&to, &error))?;
-                let link = io.add_link(Link::Tcp(connection)).map_err(|error| error.to_string())?;
-                self.link = Some((link, remote));
-                Ok(None)
-            }
+        let bind = local.unwrap_or_else(|| any_address(Some(family_of(remote)), 0));
+        let udp = Udp::bind(bind, Families::Both, &self.host.sockets)
+            .map_err(|error| format!("cannot bind UDP to {bind}: {}", cause(&error)))?;
+        let _ = udp.report_icmp();
+        let link = io.add_link(Link::Udp(udp)).map_err(|error| error.to_string())?;
+        let bound = local.map_or_else(|| "(not bound)".to_owned(), |local| family_address(&local.into()));
+        self.log.info(format_args!("UDPv{version} link local: {bound}"));
+        self.log.info(format_args!("UDPv{version} link remote: {}", family_address(&remote.into())));
+        self.link = Some((link, remote));
+        Ok(Path::udp(link, remote))
+    }
+
+    /// Begins a connection, to the server or to a proxy.
+    fn open_tcp(
+        &mut self,
+        io: &mut Io,
+        Ends { remote, local }: Ends,
+        dialogue: Option<Dialogue>,
+    ) -> Result<(), String> {
+        let to = family_address(&remote.into());
+        self.keep_outside(remote.ip(), io);
+        self.log.info(format_args!("Attempting to establish TCP connection with {to}"));
+        let mut connection =
+            Connection::open(remote, local, &self.host.sockets).map_err(|error| tcp_failed(&to, &error))?;
+        if let Some(dialogue) = dialogue {
+            connection = connection.through(dialogue);
         }
+        let link = io.add_link(Link::Tcp(connection)).map_err(|error| error.to_string())?;
+        self.link = Some((link, remote));
+        Ok(())
     }
 }
 

@@ -8,31 +8,29 @@ use adit::{Instant, RequestId};
 
 use super::{ClientRole, Waiting};
 use crate::errors::cause;
-use crate::password::{self, Prompt};
+use crate::password::{self, Asker, Held, Prompt};
 use crate::poller::Source;
 use crate::run::{Node, Outcome};
 
 impl ClientRole {
     pub(super) fn log_in(&mut self, node: &mut Node<Client>, now: Instant, request: RequestId) {
-        match &self.host.auth_user_pass_file {
-            Some(path) => {
-                let read = password::from_file(Path::new(path));
-                self.logged_in(node, now, request, read);
+        let held = self.host.auth_user_pass_file.as_ref().map(|path| password::from_file(Path::new(path)));
+        let username = match held {
+            None => None,
+            Some(Ok(Held::Name(username))) => Some(username),
+            Some(Ok(Held::Both(credentials))) => {
+                return self.logged_in(node, now, request, Ok(credentials));
             }
-            None if self.asks_interface() => {
-                node.management.ask_login();
-                self.waiting = Some(Waiting::Interface(request));
-            }
-            None => {
-                let asked = Prompt::open().and_then(|prompt| {
-                    let watched = node.io.poller.add(&prompt, Source::Task, false);
-                    watched.map_err(|error| cause(&error)).map(|()| prompt)
-                });
-                match asked {
-                    Ok(prompt) => self.waiting = Some(Waiting::Prompt(prompt, request)),
-                    Err(why) => self.logged_in(node, now, request, Err(why)),
-                }
-            }
+            Some(Err(why)) => return self.logged_in(node, now, request, Err(why)),
+        };
+        if self.asks_interface() {
+            node.management.ask_login();
+            self.waiting = Some(Waiting::Interface(request));
+            return;
+        }
+        match ask(node, Asker::Server, username) {
+            Ok(prompt) => self.waiting = Some(Waiting::Prompt(prompt, request)),
+            Err(why) => self.logged_in(node, now, request, Err(why)),
         }
     }
 
@@ -53,4 +51,11 @@ impl ClientRole {
             }
         }
     }
+}
+
+/// Puts a question to the user, and watches for the answer.
+pub(super) fn ask(node: &Node<Client>, asker: Asker, username: Option<String>) -> Result<Prompt, String> {
+    let prompt = Prompt::open(asker, username)?;
+    node.io.poller.add(&prompt, Source::Task, false).map_err(|error| cause(&error))?;
+    Ok(prompt)
 }

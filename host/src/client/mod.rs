@@ -3,14 +3,16 @@
 mod links;
 mod login;
 mod management;
+mod proxy;
 mod system;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use adit::client::Client;
-use adit::config::{ClientConfig, Credentials, HostConfig, Remote, TunnelSettings};
+use adit::config::{ClientConfig, Credentials, HostConfig, Remapped, Remote, TunnelSettings};
 use adit::{CloseReason, Event, Instant, LinkId, Path, RequestId, Role as EngineRole};
 
 use crate::device::Tunnel;
@@ -42,6 +44,8 @@ enum Waiting {
     Prompt(Prompt, RequestId),
     /// The user, by the management interface.
     Interface(RequestId),
+    /// The user, about a login at a proxy.
+    ProxyLogin(Prompt, Attempt),
 }
 
 /// What the engine asked for a link to.
@@ -65,8 +69,16 @@ pub(crate) struct ClientRole {
     waiting: Option<Waiting>,
     /// A beginning that waits for the management interface's release.
     held: Option<Event>,
-    /// The link in use, and the server's address.
+    /// The link in use, and where it leads to: the server's address, or a proxy's.
     link: Option<(LinkId, SocketAddr)>,
+    /// What the engine asked for last.
+    attempt: Option<Attempt>,
+    /// What the server is called, for a proxy.
+    server_name: String,
+    /// The connection to a SOCKS proxy that keeps its relay open.
+    control: Option<LinkId>,
+    /// What the user said of logins at the remotes' proxies.
+    proxy_logins: BTreeMap<usize, Credentials>,
     /// A TCP connection must be there by then.
     opening: Option<Instant>,
     /// The addresses of the remote of that number.
@@ -116,6 +128,10 @@ impl ClientRole {
             waiting: None,
             held: None,
             link: None,
+            attempt: None,
+            server_name: String::new(),
+            control: None,
+            proxy_logins: BTreeMap::new(),
             opening: None,
             found: None,
             unresolved: None,
@@ -154,6 +170,12 @@ impl ClientRole {
             let failed = !matches!(reason, CloseReason::Requested);
             let outcome = self.leaving.unwrap_or_else(|| Outcome::Exit(u8::from(failed)));
             self.outcome.get_or_insert(outcome);
+        } else if let Some(remapped) = self.host.process.remap_usr1 {
+            // For signals from outside the process has seen to it; this one is our own.
+            self.outcome.get_or_insert(match remapped {
+                Remapped::Sighup => Outcome::Reload,
+                Remapped::Sigterm => Outcome::Exit(0),
+            });
         } else if !self.host.persist_tun {
             self.down(node);
         }
@@ -179,7 +201,7 @@ impl ClientRole {
 impl Role<Client> for ClientRole {
     fn handle_event(&mut self, node: &mut Node<Client>, now: Instant, event: Event) {
         for line in self.narrator.tell(&event) {
-            self.log.line(line.level, line.text);
+            self.log.line(line.level, remapped(line.text, self.host.process.remap_usr1));
         }
         if self.holds(node, &event) {
             return;
@@ -220,9 +242,9 @@ impl Role<Client> for ClientRole {
                 node.engine.disconnect(now);
             }
             Request::Restart => {
-                node.farewell = Some(format!("{name}[hard,] received, process restarting"));
+                self.log.info(format_args!("{name}[hard,] received, process restarting"));
                 // A look-up is given up; a question to the user stays.
-                if matches!(self.waiting, Some(Waiting::LookUp(..))) {
+                if matches!(self.waiting, Some(Waiting::LookUp(..) | Waiting::ProxyLogin(..))) {
                     self.waiting = None;
                 }
                 node.engine.restart(now);
@@ -238,6 +260,9 @@ impl Role<Client> for ClientRole {
     }
 
     fn handle_link(&mut self, node: &mut Node<Client>, now: Instant, link: LinkId, change: LinkChange) {
+        if self.control == Some(link) {
+            return self.control_closed(node, now);
+        }
         let Some((_, remote)) = self.link.filter(|(ours, _)| *ours == link) else { return };
         self.opening = None;
         let to = family_address(&remote.into());
@@ -249,6 +274,8 @@ impl Role<Client> for ClientRole {
                 }
             }
             LinkChange::Failed(error) => node.engine.connect_failed(now, &tcp_failed(&to, &error)),
+            LinkChange::Relay(relay) => self.relay_opened(node, now, link, relay),
+            LinkChange::Refused(refusal) => self.proxy_refused(node, now, refusal),
             LinkChange::Closed => node.engine.link_closed(now, link),
         }
     }
@@ -269,9 +296,22 @@ impl Role<Client> for ClientRole {
             },
             // It is no thread that answers this.
             Some(waiting @ Waiting::Interface(_)) => self.waiting = Some(waiting),
+            Some(Waiting::ProxyLogin(prompt, attempt)) => match prompt.take() {
+                Some(answer) => {
+                    drop(prompt);
+                    self.proxy_login_told(node, now, attempt, answer);
+                }
+                None => self.waiting = Some(Waiting::ProxyLogin(prompt, attempt)),
+            },
             None => {}
         }
         self.advance(node, now);
+    }
+
+    fn handle_unreachable(&mut self, node: &mut Node<Client>, now: Instant) {
+        if let Some((link, _)) = self.link {
+            node.engine.link_unreachable(now, link);
+        }
     }
 
     fn handle_timeout(&mut self, node: &mut Node<Client>, now: Instant) {
@@ -320,5 +360,18 @@ impl Role<Client> for ClientRole {
 
     fn outcome(&self, _node: &Node<Client>) -> Option<Outcome> {
         self.outcome
+    }
+}
+
+/// The signal that we would raise for ourselves is another one, if `remap-usr1` says so.
+fn remapped(text: String, remap: Option<Remapped>) -> String {
+    let (signal, what) = match remap {
+        None => return text,
+        Some(Remapped::Sighup) => ("SIGHUP", "restarting"),
+        Some(Remapped::Sigterm) => ("SIGTERM", "exiting"),
+    };
+    match text.strip_prefix("SIGUSR1[soft,").and_then(|rest| rest.strip_suffix("restarting")) {
+        Some(rest) => format!("{signal}[soft,{rest}{what}"),
+        None => text,
     }
 }

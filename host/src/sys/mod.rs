@@ -12,7 +12,7 @@ mod tun;
 mod user;
 
 pub(crate) use datagrams::{Datagrams, Receiving, Sent, with_tos};
-pub(crate) use icmp::report_icmp;
+pub(crate) use icmp::{report_icmp, take_icmp};
 pub(crate) use local_time::{LocalTime, local_time};
 pub(crate) use process::{Forked, fork};
 pub(crate) use sockopt::{set_mtu_discovery, tell_local_address};

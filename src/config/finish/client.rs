@@ -96,6 +96,10 @@ impl Finishing<'_> {
         let transport = proto.map_or(Transport::Udp, |proto| proto.transport);
         let wrap = self.wrap(&connection);
         let proxy = self.proxy(&connection);
+        if transport == Transport::Udp && matches!(proxy, Some(Proxy::Http(_))) {
+            let message = "remote: this is UDP, and there is 'http-proxy', which carries TCP only: write tcp, or use socks-proxy";
+            self.draft.diagnostics.push(Diagnostic::error(&remote.named_at, message));
+        }
         Some(Remote {
             host: remote.host,
             port: remote.port.or(connection.remote_port).unwrap_or(DEFAULT_PORT),

@@ -1,0 +1,427 @@
+//! A client's life against stock OpenVPN: servers that are not there, go away or refuse; proxies of other makers on the
+//! way; logins.
+
+#![allow(unreachable_pub, reason = "the lab is compiled into several test programs")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod lab;
+
+use core::time::Duration;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use lab::network::{Network, SERVER_IPV4};
+use lab::pki::{Keys, Pki};
+use lab::process::Process;
+use lab::program::Program::{Adit, Stock};
+use lab::program::path;
+use lab::{Folder, PATIENCE, Turn, run_cases, traffic, wait_until};
+use rustix::process::Signal;
+
+const UP: &str = "Initialization Sequence Completed";
+
+/// Two namespaces and a folder, and the right to load the machine.
+struct Place {
+    network: Network,
+    folder: Folder,
+    _turn: Option<Turn>,
+}
+
+impl Place {
+    fn new(test: &str) -> Self {
+        let turn = Turn::wait();
+        Self { _turn: Some(turn), ..Self::within(test) }
+    }
+
+    /// One in a table, whose runner waits for the turn.
+    fn within(test: &str) -> Self {
+        Self { network: Network::new(), folder: Folder::new(&format!("life {test}")), _turn: None }
+    }
+
+    /// Stock OpenVPN as the server.
+    fn serve(&self, name: &str, more: &str) -> Process {
+        let pki = Pki::easy_rsa(Keys::Ec).directives("server");
+        let text = format!(
+            "port 1194\ndev tun\ntopology subnet\nserver 10.8.0.0 255.255.255.0\ndh none\nverb 4\n{pki}{more}"
+        );
+        let mut server = Stock.start(&self.network.server, &self.folder, name, &text);
+        server.expect_line(UP, PATIENCE);
+        server
+    }
+
+    /// adit as the client.
+    fn connect(&self, more: &str) -> Process {
+        Adit.start(&self.network.client, &self.folder, "client", &client_text(more))
+    }
+
+    /// A script that the server may run.
+    fn script(&self, name: &str, text: &str) -> String {
+        let file = self.folder.write(name, format!("#!/bin/sh\n{text}\n"));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        path(&file).to_owned()
+    }
+
+    fn ping(&self) {
+        traffic::ping(&self.network.client, "10.8.0.1");
+    }
+}
+
+fn client_text(more: &str) -> String {
+    let pki = Pki::easy_rsa(Keys::Ec).directives("client1");
+    format!("client\nnobind\ndev tun\nremote-cert-tls server\nverb 3\n{pki}{more}")
+}
+
+#[test]
+fn two_remotes_fall_back_from_udp_to_tcp() {
+    let place = Place::new("fallback");
+    let _server = place.serve("server", "proto tcp-server\n");
+    // No way there at all; nobody answers and ICMP says so; the server.
+    let mut client = place.connect(&format!(
+        "remote 203.0.113.1 1194 udp\nremote {SERVER_IPV4} 1194 udp\nremote {SERVER_IPV4} 1194 tcp\n\
+         server-poll-timeout 2\n"
+    ));
+    client.expect_line(UP, PATIENCE);
+    client.expect_line("write UDP: Network is unreachable", PATIENCE);
+    client.expect_line("cannot open the link: the network is unreachable", PATIENCE);
+    client.expect_line("read UDP: Connection refused", PATIENCE);
+    client.expect_line("SIGUSR1[soft,server_poll] received, process restarting", PATIENCE);
+    assert_eq!(client.count("Restart pause"), 1, "connect-timeout is pause enough");
+    place.ping();
+}
+
+#[test]
+fn connection_blocks_have_settings_of_their_own() {
+    let place = Place::new("blocks");
+    let keys = ["one", "two"].map(|name| {
+        let file = place.folder.path().join(name);
+        lab::run("openvpn", &["--genkey", "tls-crypt", path(&file)]);
+        fs::read_to_string(file).unwrap()
+    });
+    let inline = |key: &str| format!("<tls-crypt>\n{key}</tls-crypt>\n");
+    let _server = place.serve("server", &format!("proto udp\n{}", inline(&keys[1])));
+    let block = |key: &str, more: &str| {
+        format!("<connection>\nremote {SERVER_IPV4} 1194 udp\n{more}{}</connection>\n", inline(key))
+    };
+    let blocks = [block(&keys[0], "connect-timeout 2\n"), block(&keys[1], "explicit-exit-notify 1\n")];
+    let mut client = place.connect(&blocks.concat());
+    client.expect_line(UP, PATIENCE);
+    assert_eq!(client.count("SIGUSR1[soft,server_poll] received"), 1);
+    place.ping();
+}
+
+/// A proxy, and how the client goes through it.
+struct Way {
+    name: &'static str,
+    transport: &'static str,
+    proxy: Proxy,
+    directives: &'static str,
+    /// What the client says if it cannot.
+    refusal: Option<&'static str>,
+}
+
+#[derive(Clone, Copy)]
+enum Proxy {
+    /// tinyproxy, with a login for joe or without.
+    Http { login: bool },
+    /// microsocks, with a login for joe.
+    Socks,
+    /// Dante, without a login; it relays datagrams.
+    Dante,
+}
+
+const WAYS: [Way; 9] = [
+    way("http", "tcp", Proxy::Http { login: false }, "http-proxy 192.0.2.1 8888\n", None),
+    way("http-file", "tcp", Proxy::Http { login: true }, "http-proxy 192.0.2.1 8888 login basic\n", None),
+    way(
+        "http-inline",
+        "tcp",
+        Proxy::Http { login: true },
+        "http-proxy 192.0.2.1 8888 auto\nhttp-proxy-option VERSION 1.1\nhttp-proxy-option AGENT test\n\
+         http-proxy-option CUSTOM-HEADER X-One two\n<http-proxy-user-pass>\njoe\nsecret\n</http-proxy-user-pass>\n",
+        None,
+    ),
+    way(
+        "http-wrong",
+        "tcp",
+        Proxy::Http { login: true },
+        "http-proxy 192.0.2.1 8888 wrong basic\n",
+        Some("the HTTP proxy refused the login of http-proxy: 'HTTP/1."),
+    ),
+    way(
+        "http-none",
+        "tcp",
+        Proxy::Http { login: true },
+        "http-proxy 192.0.2.1 8888\n",
+        Some("the HTTP proxy asks for a login ('HTTP/1."),
+    ),
+    way("socks-file", "tcp", Proxy::Socks, "socks-proxy 192.0.2.1 1080 login\n", None),
+    way(
+        "socks-wrong",
+        "tcp",
+        Proxy::Socks,
+        "socks-proxy 192.0.2.1 1080 wrong\n",
+        Some("the SOCKS proxy refused the login of socks-proxy"),
+    ),
+    way("dante-tcp", "tcp", Proxy::Dante, "socks-proxy 192.0.2.1\n", None),
+    way("dante-udp", "udp", Proxy::Dante, "socks-proxy 192.0.2.1 1080\n", None),
+];
+
+const fn way(
+    name: &'static str,
+    transport: &'static str,
+    proxy: Proxy,
+    directives: &'static str,
+    refusal: Option<&'static str>,
+) -> Way {
+    Way { name, transport, proxy, directives, refusal }
+}
+
+impl Proxy {
+    fn start(self, place: &Place) -> Process {
+        let (namespace, folder) = (&place.network.server, place.folder.path());
+        let (text, words): (String, &[&str]) = match self {
+            Self::Http { login } => {
+                let login = if login { "BasicAuth joe secret\n" } else { "" };
+                let text = format!(
+                    "Port 8888\nListen 192.0.2.1\nTimeout 600\nMaxClients 20\nConnectPort 1194\n{login}"
+                );
+                (text, &["tinyproxy", "-d", "-c", "proxy.conf"])
+            }
+            Self::Socks => {
+                (String::new(), &["microsocks", "-i", "192.0.2.1", "-p", "1080", "-u", "joe", "-P", "secret"])
+            }
+            Self::Dante => {
+                let text = "logoutput: stderr\ninternal: 192.0.2.1 port = 1080\nexternal: 192.0.2.1\n\
+                            clientmethod: none\nsocksmethod: none\nuser.privileged: root\n\
+                            user.unprivileged: nobody\n\
+                            client pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }\n\
+                            socks pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }\n";
+                (text.to_owned(), &["danted", "-f", "proxy.conf"])
+            }
+        };
+        place.folder.write("proxy.conf", text);
+        let proxy = Process::start(namespace, folder, "proxy", words[0], &words[1..]);
+        let port = if matches!(self, Self::Http { .. }) { 8888 } else { 1080 };
+        let listens = || namespace.inside(|| std::net::TcpStream::connect(("192.0.2.1", port)).is_ok());
+        assert!(wait_until(PATIENCE, listens), "{}", proxy.log());
+        proxy
+    }
+}
+
+/// By the server's log the connection comes from the proxy, which is on the server's machine.
+#[test]
+fn proxies_lead_to_the_server() {
+    run_cases(
+        &WAYS,
+        |way| way.name.to_owned(),
+        |way| {
+            let place = Place::within(way.name);
+            let role = if way.transport == "tcp" { "tcp-server" } else { "udp" };
+            let mut server = place.serve("server", &format!("proto {role}\nkeepalive 1 5\n"));
+            let _proxy = way.proxy.start(&place);
+            place.folder.write("login", "joe\nsecret\n");
+            place.folder.write("wrong", "joe\nwrong\n");
+            let directives = way.directives;
+            let mut client =
+                place.connect(&format!("proto {}\nremote {SERVER_IPV4} 1194\n{directives}", way.transport));
+            if let Some(refusal) = way.refusal {
+                client.expect_line(refusal, PATIENCE);
+                assert_eq!(server.count("TLS: Initial packet"), 0);
+                return;
+            }
+            client.expect_line(UP, PATIENCE);
+            server.expect_line("Peer Connection Initiated with [AF_INET]192.0.2.1:", PATIENCE);
+            place.ping();
+            // The tunnel survives a restart of the client's session, through the proxy once more.
+            client.signal(Signal::USR1);
+            assert!(wait_until(PATIENCE, || client.count(UP) == 2), "{}", client.log());
+            place.ping();
+        },
+    );
+}
+
+#[test]
+fn a_relay_ends_with_the_connection_to_its_proxy_and_is_asked_for_again() {
+    let place = Place::new("relay");
+    let _server = place.serve("server", "proto udp\n");
+    let _proxy = Proxy::Dante.start(&place);
+    let mut client =
+        place.connect(&format!("proto udp\nremote {SERVER_IPV4} 1194\nsocks-proxy 192.0.2.1 1080\n"));
+    client.expect_line(UP, PATIENCE);
+    client.expect_line("SOCKS proxy wants us to send UDP to [AF_INET]192.0.2.1:", PATIENCE);
+    place.network.client.run("ss", &["-K", "dst", "192.0.2.1", "dport", "=", "1080"]);
+    client.expect_line("SIGUSR1[soft,connection-reset] received, process restarting", PATIENCE);
+    assert!(wait_until(PATIENCE, || client.count(UP) == 2), "{}", client.log());
+    place.ping();
+}
+
+#[test]
+fn an_http_proxy_asks_at_the_terminal() {
+    let place = Place::new("proxy-terminal");
+    let _server = place.serve("server", "proto tcp-server\n");
+    let _proxy = Proxy::Http { login: true }.start(&place);
+    let text =
+        client_text(&format!("proto tcp\nremote {SERVER_IPV4} 1194\nhttp-proxy 192.0.2.1 8888 auto\n"));
+    let file = place.folder.write("client.conf", text);
+    let command = format!("{} {}", Adit.executable(), path(&file));
+    let folder = place.folder.path();
+    let mut client = Process::start_at_terminal(&place.network.client, folder, "client", &command);
+    client.expect_line("Enter HTTP Proxy Username: ", PATIENCE);
+    client.enter("joe");
+    client.expect_line("Enter HTTP Proxy Password: ", PATIENCE);
+    client.enter("secret");
+    client.expect_line(UP, PATIENCE);
+    assert!(!client.log().contains("secret"));
+    place.ping();
+}
+
+#[test]
+fn a_server_that_is_killed_is_found_again() {
+    run_cases(
+        &["udp", "tcp"],
+        |transport| (*transport).to_owned(),
+        |transport| {
+            let place = Place::within(&format!("killed {transport}"));
+            let role = if *transport == "tcp" { "tcp-server" } else { "udp" };
+            let more = format!("proto {role}\nkeepalive 1 4\n");
+            let server = place.serve("server", &more);
+            let mut client = place.connect(&format!("proto {transport}\nremote {SERVER_IPV4} 1194\n"));
+            client.expect_line(UP, PATIENCE);
+            server.signal(Signal::KILL);
+            drop(server);
+            let _server = place.serve("again", &more);
+            assert!(wait_until(PATIENCE, || client.count(UP) == 2), "{}", client.log());
+            place.ping();
+        },
+    );
+}
+
+/// A verify script that refuses once; the client reads its file again and comes back.
+#[test]
+fn auth_retry_gives_a_login_another_chance() {
+    let place = Place::new("auth-retry");
+    let script = place.script("verify", "[ -e refused ] || { : > refused; exit 1; }");
+    let server = place
+        .serve("server", &format!("proto udp\nscript-security 2\nauth-user-pass-verify {script} via-file\n"));
+    place.folder.write("login", "alice\nsecret\n");
+    let remote = format!("proto udp\nremote {SERVER_IPV4} 1194\nauth-user-pass login\n");
+    let mut client = place.connect(&format!("{remote}auth-retry interact\n"));
+    client.expect_line("SIGUSR1[soft,auth-failure] received, process restarting", PATIENCE);
+    client.expect_line(UP, PATIENCE);
+    place.ping();
+    assert_eq!(server.count("verification failed for peer"), 1);
+
+    fs::remove_file(place.folder.path().join("refused")).unwrap();
+    let mut client = Adit.start(&place.network.client, &place.folder, "none", &client_text(&remote));
+    client.expect_line("SIGTERM[soft,auth-failure] received, process exiting", PATIENCE);
+    assert!(!client.expect_exit(PATIENCE).success());
+}
+
+/// The password is asked for where the file holds only the name.
+#[test]
+fn a_file_with_a_name_alone_asks_for_the_password() {
+    let place = Place::new("name-only");
+    let script = place.script("verify", "printf 'alice\\nsecret\\n' | cmp -s - \"$1\"");
+    let _server = place
+        .serve("server", &format!("proto udp\nscript-security 2\nauth-user-pass-verify {script} via-file\n"));
+    let login = place.folder.write("login", "alice\n");
+    let text =
+        client_text(&format!("proto udp\nremote {SERVER_IPV4} 1194\nauth-user-pass {}\n", path(&login)));
+    let file = place.folder.write("client.conf", text);
+    let command = format!("{} {}", Adit.executable(), path(&file));
+    let mut client =
+        Process::start_at_terminal(&place.network.client, place.folder.path(), "client", &command);
+    client.expect_line("Enter Auth Password: ", PATIENCE);
+    client.enter("secret");
+    client.expect_line(UP, PATIENCE);
+    assert_eq!(client.count("Enter Auth Username"), 0);
+    place.ping();
+}
+
+/// The server's token stands for the login; a server that was started again does not know it.
+#[test]
+fn a_token_is_used_and_a_refused_one_replaced_by_the_login() {
+    let place = Place::new("token");
+    let script = place.script("verify", "head -n 2 \"$1\" | tail -n 1 >> passwords; grep -qx secret \"$1\"");
+    let more = format!(
+        "proto udp\nkeepalive 1 4\nscript-security 2\nauth-user-pass-verify {script} via-file\nauth-gen-token 600\n"
+    );
+    let server = place.serve("server", &more);
+    place.folder.write("login", "alice\nsecret\n");
+    let mut client = place.connect(&format!("proto udp\nremote {SERVER_IPV4} 1194\nauth-user-pass login\n"));
+    client.expect_line(UP, PATIENCE);
+    client.signal(Signal::USR1);
+    assert!(wait_until(PATIENCE, || client.count(UP) == 2), "{}", client.log());
+    let passwords = || fs::read_to_string(place.folder.path().join("passwords")).unwrap_or_default();
+    assert_eq!(passwords(), "secret\n", "the token needs no script");
+    server.signal(Signal::KILL);
+    drop(server);
+    let _server = place.serve("again", &more);
+    client.expect_line("SIGUSR1[soft,auth-failure (auth-token)] received, process restarting", PATIENCE);
+    assert!(wait_until(PATIENCE, || client.count(UP) == 3), "{}", client.log());
+    assert_eq!(passwords().lines().last(), Some("secret"));
+    assert!(!client.log().contains("SESS_ID"), "a token in the log");
+}
+
+#[test]
+fn what_the_client_takes_and_how_it_ends() {
+    let place = Place::new("ends");
+    let server = place.serve(
+        "server",
+        "proto udp\nexplicit-exit-notify 1\npush \"route 10.77.0.0 255.255.0.0\"\n\
+         push \"route 10.78.0.0 255.255.0.0\"\npush \"ping-restart 30\"\n",
+    );
+    let remote = format!("proto udp\nremote {SERVER_IPV4} 1194\n");
+    let start = |name: &str, more: &str| {
+        let text = client_text(&format!("{remote}{more}"));
+        let mut client = Adit.start(&place.network.client, &place.folder, name, &text);
+        client.expect_line(UP, PATIENCE);
+        client
+    };
+    let routes = || place.network.client.run("ip", &["-4", "route"]);
+
+    let mut idle = start("idle", "inactive 2\npull-filter ignore \"route 10.77\"\n");
+    assert!(routes().contains("10.78.0.0/16") && !routes().contains("10.77.0.0/16"), "{}", routes());
+    idle.expect_line("SIGTERM[soft,inactive] received, process exiting", PATIENCE);
+    idle.expect_exit(PATIENCE);
+
+    let mut timed = start("timed", "session-timeout 2\nroute-nopull\n");
+    assert!(routes().contains("10.8.0.0/24") && !routes().contains("10.7"), "{}", routes());
+    timed.expect_line("SIGTERM[soft,session-timeout] received, process exiting", PATIENCE);
+    timed.expect_exit(PATIENCE);
+
+    let mut remapped = start("remapped", "remap-usr1 SIGTERM\n");
+    server.signal(Signal::TERM);
+    remapped.expect_line("SIGTERM[soft,server-pushed-connection-reset] received, process exiting", PATIENCE);
+    remapped.expect_exit(PATIENCE);
+    drop(server);
+
+    let text = client_text(&format!("{remote}connect-retry-max 2\nconnect-timeout 1\n"));
+    let mut tired = Adit.start(&place.network.client, &place.folder, "tired", &text);
+    tired
+        .expect_line("All connections have been connect-retry-max (2) times unsuccessful, exiting", PATIENCE);
+    assert_eq!(tired.expect_exit(PATIENCE).code(), Some(1));
+    assert_eq!(tired.count("UDPv4 link remote"), 2);
+}
+
+/// A look-up that hangs is given up, and begun anew at another remote.
+#[test]
+fn sigusr1_gives_up_a_look_up() {
+    let place = Place::new("look-up");
+    let _server = place.serve("server", "proto udp\n");
+    // There is nobody at that address.
+    place.folder.write("resolv.conf", "nameserver 192.0.2.53\noptions timeout:30 attempts:5\n");
+    let file = place.folder.write(
+        "client.conf",
+        client_text(&format!("proto udp\nremote vpn.example.com 1194\nremote {SERVER_IPV4} 1194\n")),
+    );
+    let adit = format!("exec {} {}", Adit.executable(), path(&file));
+    let command = format!("mount --bind resolv.conf /etc/resolv.conf && {adit}");
+    let args = ["--mount", "sh", "-c", &command];
+    let mut client = Process::start(&place.network.client, place.folder.path(), "client", "unshare", &args);
+    client.expect_line("adit ", PATIENCE);
+    std::thread::sleep(Duration::from_millis(500));
+    client.signal(Signal::USR1);
+    client.expect_line(UP, Duration::from_secs(10));
+    place.ping();
+}
