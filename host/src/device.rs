@@ -154,6 +154,13 @@ impl Tunnel {
         }
     }
 
+    /// Takes the routes away, before all else is undone.
+    pub(crate) fn remove_routes(&mut self, log: &Log) {
+        if let Some(network) = &mut self.network {
+            network.undo_routes(log);
+        }
+    }
+
     /// Takes the device out of an [`Io`] that ends, to be [resumed](Self::resume) by another.
     pub(crate) fn park(mut self, io: &mut Io) -> Self {
         self.parked = io.take_tun();

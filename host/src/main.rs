@@ -31,6 +31,7 @@ mod process;
 mod proxy;
 mod resolve;
 mod run;
+mod scripts;
 mod server;
 mod signals;
 mod socket;

@@ -21,6 +21,8 @@ pub(crate) enum Source {
     Task,
     /// Clients of the management interface want something.
     Management,
+    /// A script has ended.
+    Script,
     /// A UDP socket or TCP connection.
     Link(LinkId),
 }
@@ -111,6 +113,7 @@ impl Source {
             Self::Tun => 1,
             Self::Task => 2,
             Self::Management => 3,
+            Self::Script => 4,
             Self::Listener(number) => Self::LISTENERS | u64::from(number),
             Self::Link(link) => Self::LINKS | u64::from(link.0),
         })
@@ -122,6 +125,7 @@ impl Source {
             1 => Self::Tun,
             2 => Self::Task,
             3 => Self::Management,
+            4 => Self::Script,
             listener if listener & Self::LISTENERS != 0 => Self::Listener(listener as u32),
             link => Self::Link(LinkId(link as u32)),
         }

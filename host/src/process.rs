@@ -28,6 +28,7 @@ use crate::management::{self, Management, State, StateName};
 use crate::notify::Notifier;
 use crate::privileges::Privileges;
 use crate::run::{self, Node, Outcome};
+use crate::scripts::{Env, facts};
 use crate::server::{Files, ServerRole};
 use crate::signals::Signals;
 use crate::sources::Sources;
@@ -240,8 +241,9 @@ impl Process {
         let engine = Server::new(config.clone(), self.engine_host(), self.clock.now());
         let engine = engine.map_err(|error| error.to_string())?;
         let mut node = self.node(engine, io);
+        let env = self.env(&host);
         let (privileges, files) = (self.privileges.clone(), self.files.clone());
-        let started = ServerRole::start(host, &config, privileges, files, kept, &mut node);
+        let started = ServerRole::start(host, &config, env, privileges, files, kept, &mut node);
         let mut role = started.inspect_err(|_| self.management = node.management.take())?;
         let outcome = run::run(&mut node, &mut role, &mut self.signals);
         self.tell_end(&outcome);
@@ -293,6 +295,15 @@ impl Process {
         let mut io = io.map_err(|error| format!("cannot wait for events: {error}"))?;
         io.passtos = self.profile.host.sockets.passtos;
         Ok(io)
+    }
+
+    /// What all scripts are told.
+    fn env(&self, host: &HostConfig) -> Env {
+        let config = match self.args.as_slice() {
+            [only] => Some(only),
+            args => args.iter().skip_while(|arg| *arg != "--config").nth(1),
+        };
+        facts::of_process(config.map(String::as_str), host, self.clock.unix())
     }
 
     fn engine_host(&self) -> Host {

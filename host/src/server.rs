@@ -10,8 +10,8 @@ use std::time::Duration;
 use adit::config::{
     HostConfig, Ifconfig, IfconfigIpv6, IfconfigOther, Ipv4Network, Listener as ListenerConfig, ServerConfig,
 };
-use adit::server::{AuthDecision, ConnectDecision, Server};
-use adit::{Event, Instant, LinkId, Path, Role as EngineRole, Transport, VerifyDecision};
+use adit::server::Server;
+use adit::{Event, Instant, LinkId, Path, Role as EngineRole, Transport};
 
 use crate::crl::CrlFile;
 use crate::device::Tunnel;
@@ -26,6 +26,8 @@ use crate::persist;
 use crate::privileges::Privileges;
 use crate::resolve::resolve;
 use crate::run::{Node, Outcome, Role};
+use crate::scripts::facts::{self, DeviceFacts, RoutingFacts};
+use crate::scripts::{ClientHooks, Env, Hook, TunnelHooks};
 use crate::signals::Request;
 use crate::socket::{Families, any_address};
 use crate::tcp::Listener;
@@ -50,6 +52,8 @@ pub(crate) struct ServerRole {
     log: Rc<Log>,
     narrator: Narrator,
     tunnel: Option<Tunnel>,
+    hooks: TunnelHooks,
+    clients: ClientHooks,
     status: Every,
     leases: Every,
     files: Files,
@@ -58,29 +62,30 @@ pub(crate) struct ServerRole {
     accept_again: Option<Instant>,
     /// What follows when all clients have been told.
     leaving: Option<Outcome>,
+    /// What scripts are told of the reason.
+    signal: Option<String>,
     at_once: bool,
 }
 
 impl ServerRole {
-    /// Begins: opens device and sockets, and gives up privileges. `tunnel` is what an earlier run kept.
+    /// Begins: opens device and sockets, and gives up privileges. `env` is what all scripts are told, `tunnel` what an
+    /// earlier run kept.
     pub(crate) fn start(
         host: HostConfig,
         config: &ServerConfig,
+        mut env: Env,
         privileges: Privileges,
         files: Files,
         tunnel: Option<Tunnel>,
         node: &mut Node<Server>,
     ) -> Result<Self, String> {
-        if config.verify_user_pass {
-            return Err(
-                "verify-client-cert: clients without a certificate would have to log in, and this command \
-                        has no means yet to verify passwords: use 'require'"
-                    .into(),
-            );
-        }
+        let log = Rc::clone(&node.io.log);
+        facts::of_listeners(&mut env, &host.listeners);
         let mut role = Self {
             narrator: Narrator::new(EngineRole::Server),
             tunnel: None,
+            hooks: TunnelHooks::new(&host, env, Rc::clone(&log)),
+            clients: ClientHooks::new(&host, config, Rc::clone(&log)),
             status: Every::new(host.status.as_ref().and_then(|status| status.interval), node.clock.now()),
             leases: Every::new(
                 host.pool_persist.as_ref().and_then(|persist| persist.interval),
@@ -90,20 +95,19 @@ impl ServerRole {
             crl: host.crl_file.as_deref().map(|path| CrlFile::new(path, &node.io.log)),
             accept_again: None,
             leaving: None,
+            signal: None,
             at_once: false,
-            log: Rc::clone(&node.io.log),
+            log,
             host,
         };
         // The sockets first: where another server runs already, nothing of its is touched.
         role.listen(node)?;
         node.management.state(role.state(node, StateName::AssignIp, ""));
         role.tunnel = Some(match tunnel {
-            Some(mut tunnel) => {
-                tunnel.resume(&mut node.io, &role.log)?;
-                tunnel
-            }
-            None => set_up(&role.host, config, node)?,
+            Some(tunnel) => role.resume(config, tunnel, node)?,
+            None => role.set_up(config, node)?,
         });
+        role.clients.set_base(role.hooks.env().clone());
         if has_routes(&role.host) {
             node.management.state(State::of(StateName::AddRoutes));
         }
@@ -121,12 +125,80 @@ impl ServerRole {
         }
         node.io.close_links();
         node.io.close_listeners();
-        let tunnel = self.tunnel.take()?;
+        if !self.at_once {
+            self.clients.finish(node);
+        }
+        let mut tunnel = self.tunnel.take()?;
+        let (hooks, clock, signal) = (&mut self.hooks, &node.clock, self.signal.as_deref());
         if keep {
+            if self.host.scripts.up_restart {
+                hooks.run(clock, Hook::Down, "restart", signal);
+            }
             return Some(tunnel.park(&mut node.io));
         }
-        drop(tunnel.close(&mut node.io, &self.log));
+        hooks.run(clock, Hook::RoutePreDown, "init", signal);
+        tunnel.remove_routes(&self.log);
+        if self.host.scripts.down_pre {
+            hooks.run(clock, Hook::Down, "init", signal);
+            drop(tunnel.close(&mut node.io, &self.log));
+        } else {
+            drop(tunnel.close(&mut node.io, &self.log));
+            hooks.run(clock, Hook::Down, "init", signal);
+        }
         None
+    }
+
+    /// Opens the device and sets it up, with the routes of the configuration.
+    fn set_up(&mut self, config: &ServerConfig, node: &mut Node<Server>) -> Result<Tunnel, String> {
+        let log = Rc::clone(&self.log);
+        let mut tunnel = Tunnel::open(&self.host.dev, &mut node.io, &log)?;
+        let around = tunnel.surroundings(None);
+        let around = Surroundings { vpn: config.network.map(second), ..around };
+        let interface = interface(config, &node.engine);
+        if !self.host.ifconfig_noexec {
+            tunnel.configure(&interface, &log);
+        }
+        self.tell_hooks(node, tunnel.name(), &interface, &around);
+        if !self.hooks.run(&node.clock, Hook::Up, "init", None) {
+            return Err("the up script has failed".into());
+        }
+        let pool = config.network.zip(interface.ipv4);
+        let pool_route = pool.and_then(|(network, setup)| pool_route(tunnel.name(), network, setup));
+        tunnel.apply(pool_route.into_iter().collect(), &log);
+        if !self.host.route_noexec {
+            let (steps, problems) = route_steps(&self.host.routes, &around);
+            tunnel.apply(steps, &log);
+            for problem in problems {
+                log.warning(problem);
+            }
+            self.hooks.routes_added(&self.host.routes);
+        }
+        self.hooks.run(&node.clock, Hook::RouteUp, "init", None);
+        Ok(tunnel)
+    }
+
+    /// Goes on with the device of an earlier run.
+    fn resume(
+        &mut self,
+        config: &ServerConfig,
+        mut tunnel: Tunnel,
+        node: &mut Node<Server>,
+    ) -> Result<Tunnel, String> {
+        tunnel.resume(&mut node.io, &self.log)?;
+        let around = tunnel.surroundings(None);
+        let around = Surroundings { vpn: config.network.map(second), ..around };
+        self.tell_hooks(node, tunnel.name(), &interface(config, &node.engine), &around);
+        self.hooks.routes_added(&self.host.routes);
+        if self.host.scripts.up_restart && !self.hooks.run(&node.clock, Hook::Up, "restart", None) {
+            return Err("the up script has failed".into());
+        }
+        Ok(tunnel)
+    }
+
+    fn tell_hooks(&mut self, node: &Node<Server>, name: &str, interface: &Interface, around: &Surroundings) {
+        let peer = node.engine.ipv6().map(|ipv6| ipv6.gateway);
+        let routing = RoutingFacts::new(&self.host.routes, around, peer);
+        self.hooks.set_device(DeviceFacts::new(name, interface, peer), &routing);
     }
 
     fn listen(&self, node: &mut Node<Server>) -> Result<(), String> {
@@ -223,26 +295,13 @@ impl Role<Server> for ServerRole {
         for line in self.narrator.tell(&event) {
             self.log.line(line.level, line.text);
         }
+        // In time for the certificate, which comes later.
+        if let (Event::SessionStarted { .. }, Some(crl)) = (&event, &mut self.crl) {
+            crl.look(now, &mut node.engine);
+        }
         match event {
-            // In time for the certificate, which comes later.
-            Event::SessionStarted { .. } => {
-                if let Some(crl) = &mut self.crl {
-                    crl.look(now, &mut node.engine);
-                }
-            }
-            Event::AuthRequested { request, .. } => {
-                let reason = "this server has no means to verify passwords".to_owned();
-                let _ = node.engine.reply_auth(now, request, AuthDecision::Refuse { reason });
-            }
-            Event::VerifyRequested { request, .. } => {
-                let _ = node.engine.reply_verify(now, request, VerifyDecision::Refuse);
-            }
-            Event::ClientConnectRequested { request, .. } => {
-                let reason = "this server has no means to read the settings of one client".to_owned();
-                let _ = node.engine.reply_connect(now, request, ConnectDecision::Refuse { reason });
-            }
             Event::LinkClosed { link } => node.io.close_link(link),
-            _ => {}
+            event => self.clients.handle_event(node, now, event, &self.narrator),
         }
     }
 
@@ -260,6 +319,7 @@ impl Role<Server> for ServerRole {
         };
         node.farewell = Some(format!("{name}[hard,] received, process {}", what.1));
         node.end = Some(name.to_owned());
+        self.signal = Some(name.to_lowercase());
         self.leave(node, now, what.0);
     }
 
@@ -287,7 +347,12 @@ impl Role<Server> for ServerRole {
         }
     }
 
+    fn handle_script(&mut self, node: &mut Node<Server>, now: Instant) {
+        self.clients.handle_script(node, now, &self.narrator);
+    }
+
     fn handle_timeout(&mut self, node: &mut Node<Server>, now: Instant) {
+        self.clients.handle_timeout(node, now, &self.narrator);
         if self.accept_again.is_some_and(|again| again <= now) {
             self.accept_again = None;
             node.io.watch_listeners(true);
@@ -309,7 +374,8 @@ impl Role<Server> for ServerRole {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        [self.accept_again, self.status.next(), self.leases.next()].into_iter().flatten().min()
+        let own = [self.accept_again, self.status.next(), self.leases.next(), self.clients.next_timeout()];
+        own.into_iter().flatten().min()
     }
 
     fn outcome(&self, node: &Node<Server>) -> Option<Outcome> {
@@ -328,25 +394,6 @@ fn local_address(listener: &ListenerConfig) -> Result<SocketAddr, String> {
     let Some(host) = &listener.bind.host else { return Ok(any_address(listener.family, port)) };
     let addresses = resolve(host, port, listener.family)?;
     addresses.first().copied().ok_or_else(|| format!("local: {host} has no address"))
-}
-
-/// Opens the device and sets it up, with the routes of the configuration.
-fn set_up(host: &HostConfig, config: &ServerConfig, node: &mut Node<Server>) -> Result<Tunnel, String> {
-    let log = Rc::clone(&node.io.log);
-    let mut tunnel = Tunnel::open(&host.dev, &mut node.io, &log)?;
-    let around = tunnel.surroundings(None);
-    let interface = interface(config, &node.engine);
-    tunnel.configure(&interface, &log);
-    let pool = config.network.zip(interface.ipv4);
-    let pool_route = pool.and_then(|(network, setup)| pool_route(tunnel.name(), network, setup));
-    tunnel.apply(pool_route.into_iter().collect(), &log);
-    let vpn = config.network.map(second);
-    let (steps, problems) = route_steps(&host.routes, &Surroundings { vpn, ..around });
-    tunnel.apply(steps, &log);
-    for problem in problems {
-        log.warning(problem);
-    }
-    Ok(tunnel)
 }
 
 /// The device's addresses.

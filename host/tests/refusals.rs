@@ -371,8 +371,9 @@ fn a_server_that_could_let_nobody_in_does_not_start() {
     let text = format!("server 10.8.0.0 255.255.255.0\ndev null\nverify-client-cert none\n{own}");
     let output = lab::run_unchecked(Adit.executable(), &[path(&folder.write("own.conf", text))]);
     let said = String::from_utf8_lossy(&output.stdout);
-    let sentence = "ERROR: verify-client-cert: clients without a certificate would have to log in, and this command has \
-                    no means yet to verify passwords: use 'require'";
+    let said = said + String::from_utf8_lossy(&output.stderr);
+    let sentence = "verify-client-cert: clients without a certificate must log in, and there is no 'auth-user-pass-verify' \
+                    to verify it";
     assert!(said.contains(sentence), "{said}");
     assert!(!output.status.success());
 }

@@ -91,6 +91,15 @@ impl Network {
         self.done.iter().filter(|change| outlasts(change)).cloned().collect()
     }
 
+    /// Undoes what was done about routes, and nothing else.
+    pub(crate) fn undo_routes(&mut self, log: &Log) {
+        let is_route = |change: &Change| matches!(change, Change::AddRoute(_) | Change::DelRoute(_));
+        let (routes, others) = self.done.drain(..).partition(is_route);
+        self.done = routes;
+        self.undo(log);
+        self.done = others;
+    }
+
     /// Undoes everything, the last change first. What is gone already, as with its device, is as good as undone.
     /// Answers whether all is undone.
     pub(crate) fn undo(&mut self, log: &Log) -> bool {

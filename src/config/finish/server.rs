@@ -25,11 +25,20 @@ impl Finishing<'_> {
         }
         // Whom no certificate speaks for must log in.
         let verifier = self.draft.host.scripts.auth_user_pass_verify.is_some();
-        self.draft.server.verify_user_pass =
-            verifier || self.draft.session.tls.verify_client_cert != VerifyClientCert::Require;
+        let anonymous = self.draft.session.tls.verify_client_cert != VerifyClientCert::Require;
+        if anonymous && !verifier {
+            self.draft.error(
+                "verify-client-cert",
+                "clients without a certificate must log in, and there is no 'auth-user-pass-verify' to verify it",
+            );
+        }
+        self.draft.server.verify_user_pass = verifier || anonymous;
         let host = &self.draft.host;
-        self.draft.server.connect_by_host =
-            host.client_config_dir.is_some() || host.scripts.client_connect.is_some();
+        let scripts = &host.scripts;
+        self.draft.server.connect_by_host = host.client_config_dir.is_some()
+            || scripts.client_connect.is_some()
+            || scripts.client_disconnect.is_some()
+            || scripts.learn_address.is_some();
         self.addresses();
         self.tokens();
         self.server_socket();

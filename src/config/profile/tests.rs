@@ -460,8 +460,21 @@ proptest! {
 
 #[test]
 fn whom_no_certificate_speaks_for_must_log_in() {
-    for (argument, verifies) in [("require", false), ("optional", true), ("none", true)] {
-        let (config, _) = server(&server_with(&format!("verify-client-cert {argument}")));
-        assert_eq!(config.verify_user_pass, verifies, "{argument}");
+    let verifier = "auth-user-pass-verify /bin/true via-env\n";
+    for (text, verifies) in [
+        ("verify-client-cert require", false),
+        (verifier, true),
+        (&format!("{verifier}verify-client-cert optional"), true),
+        (&format!("{verifier}verify-client-cert none"), true),
+    ] {
+        let (config, _) = server(&server_with(text));
+        assert_eq!(config.verify_user_pass, verifies, "{text}");
+    }
+    for argument in ["optional", "none"] {
+        let parsed = parse(&server_with(&format!("verify-client-cert {argument}")));
+        assert!(parsed.profile.is_none(), "{argument}");
+        let sentence = "verify-client-cert: clients without a certificate must log in, and there is no \
+                        'auth-user-pass-verify' to verify it";
+        assert!(parsed.diagnostics.iter().any(|found| found.message == sentence), "{:?}", parsed.diagnostics);
     }
 }
