@@ -122,6 +122,10 @@ impl Server {
         inner: &[u8],
         cookie: Option<SessionId>,
     ) -> Result<Outcome, DropReason> {
+        // Over TCP the connection is there already, and would only wait; OpenVPN knows this for UDP alone, too.
+        if let Some(rate) = self.session_rate.as_mut().filter(|_| path.transport == Transport::Udp) {
+            rate.answer(now)?;
+        }
         if let Some(index) = self.peers.superfluous_at(path) {
             self.end(now, index, CloseReason::TakenOver, None);
         }

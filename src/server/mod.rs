@@ -67,6 +67,8 @@ pub struct Server {
     env: Environment,
     cookie: Cookie,
     initial_rate: InitialRateLimit,
+    /// `connect-freq`
+    session_rate: Option<InitialRateLimit>,
     links: Links,
     peers: Peers,
     addressing: Addressing,
@@ -143,6 +145,7 @@ impl Server {
             shared,
             cookie: Cookie::new(env.random()),
             initial_rate: InitialRateLimit::new(config.connect_freq_initial),
+            session_rate: config.connect_freq.map(InitialRateLimit::new),
             env,
             links: Links::new(limits.sessions),
             peers: Peers::new(limits.sessions),

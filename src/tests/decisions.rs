@@ -400,3 +400,70 @@ fn another_name_may_be_given() {
     world.run_for(Duration::from_secs(1));
     assert!(world.server_closings().is_empty(), "{}", tail(&world.trace));
 }
+
+#[test]
+fn who_leaves_while_the_host_decides_leaves_nothing_behind() {
+    let (mut world, request) = asks_to_connect(215);
+    world.clients[0].client.say("EXIT");
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.server_closings(), [&CloseReason::RemoteExit], "{}", tail(&world.trace));
+    let decision = ConnectDecision::Accept(Box::default());
+    world.server.reply_connect(world.now, request, decision).expect_err("its session is over");
+    // The next one gets the same address: the pool has it back.
+    world.clients[0].client.restart(world.now);
+    world.run_for(Duration::from_secs(5));
+    let request = last(&world.server_events, connect_question).expect("a question");
+    let decision = ConnectDecision::Accept(Box::default());
+    world.server.reply_connect(world.now, request, decision).expect("an open question");
+    assert!(world.run_until(Duration::from_secs(6), World::is_up), "{}", tail(&world.trace));
+    assert_eq!(world.server.peers().next().expect("a client").ipv4, Some([10, 8, 0, 2].into()));
+}
+
+#[test]
+fn of_two_sessions_of_one_client_that_wait_one_remains() {
+    let mut builder = WorldBuilder::new(216);
+    builder.clients = 2;
+    builder.server.connect_by_host = true;
+    let mut world = builder.build();
+    world.start();
+    world.run_for(Duration::from_secs(2));
+    let requests: Vec<_> = world.server_events.iter().filter_map(connect_question).collect();
+    assert_eq!(requests.len(), 2);
+    for request in requests {
+        let decision = ConnectDecision::Accept(Box::default());
+        world.server.reply_connect(world.now, request, decision).expect("an open question");
+    }
+    world.run_for(Duration::from_millis(100));
+    assert_eq!(world.server.peers().count(), 1);
+    assert_eq!(world.server_closings(), [&CloseReason::TakenOver]);
+    assert_eq!(world.server.routes().count(), 1);
+}
+
+/// Answers of one kind do not fit questions of another, nor those that nobody asked.
+#[test]
+fn an_answer_fits_its_question_only() {
+    let (mut world, request) = asks_to_connect(217);
+    let now = world.now;
+    world.server.reply_auth(now, request, AuthDecision::Accept).expect_err("no login was asked about");
+    world.server.reply_verify(now, request, VerifyDecision::Accept).expect_err("no certificate was");
+    let other = RequestId(request.0 + 1);
+    world
+        .server
+        .reply_connect(now, other, ConnectDecision::Accept(Box::default()))
+        .expect_err("nobody asked");
+    assert_eq!(world.server.peers().count(), 0);
+}
+
+#[test]
+fn a_servers_clients_end_by_inactive_and_session_timeout_of_their_own() {
+    for (text, ends_after) in [("session-timeout 30\n", 30), ("inactive 20 1000000\n", 20)] {
+        let (mut world, request) = asks_to_connect(218);
+        let own = ConnectDecision::Accept(instance(text));
+        world.server.reply_connect(world.now, request, own).expect("an open question");
+        assert!(world.run_until(Duration::from_secs(6), World::is_up), "{}", tail(&world.trace));
+        world.run_for(Duration::from_secs(ends_after - 10));
+        assert!(world.server_closings().is_empty(), "{}", tail(&world.trace));
+        world.run_for(Duration::from_secs(12));
+        assert_eq!(world.server_closings().len(), 1, "{text}: {}", tail(&world.trace));
+    }
+}

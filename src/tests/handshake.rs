@@ -322,3 +322,17 @@ fn a_client_is_found_by_its_handle_while_it_is_connected() {
     );
     assert!(world.server.renegotiate(world.now, peer).is_err());
 }
+
+#[test]
+fn connect_freq_lets_sessions_begin_one_after_the_other() {
+    let mut builder = WorldBuilder::new(15);
+    builder.clients = 4;
+    builder.server.duplicate_cn = true;
+    builder.server.connect_freq = Some(crate::config::ConnectFrequency { count: 2, seconds: 30 });
+    let mut world = builder.build();
+    world.start();
+    world.run_for(Duration::from_secs(10));
+    assert_eq!(world.server.peers().count(), 2, "{}", tail(&world.trace));
+    assert!(world.server.drops().get(DropReason::RateLimited) > 0);
+    assert!(world.run_until(Duration::from_secs(200), World::is_up), "{}", tail(&world.trace));
+}

@@ -9,6 +9,7 @@ mod hostile_push;
 mod leaving;
 mod lifetime;
 mod logins;
+mod pushes;
 mod remotes;
 mod renegotiation;
 mod revocation;

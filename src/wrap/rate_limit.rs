@@ -1,4 +1,5 @@
-//! `connect-freq-initial`: how many first packets a server answers, so that it is no good as a reflector.
+//! `connect-freq-initial`: how many first packets a server answers, so that it is no good as a reflector; and
+//! `connect-freq`: how many sessions begin.
 
 use core::time::Duration;
 

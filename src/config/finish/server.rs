@@ -9,9 +9,10 @@ use crate::algorithm::Role;
 use crate::config::connection::{DEFAULT_PORT, LocalDraft};
 use crate::config::draft::Keepalive;
 use crate::config::host::{Bind, Listener};
-use crate::config::server::{AuthGenToken, Lease, ServerConfig};
+use crate::config::push::{Ifconfig, IfconfigOther};
+use crate::config::server::{AuthGenToken, Lease, ServerConfig, Topology};
 use crate::config::session::{PingTimeout, VerifyClientCert};
-use crate::config::values::DAY;
+use crate::config::values::{self, DAY};
 use crate::path::Transport;
 
 impl Finishing<'_> {
@@ -60,7 +61,7 @@ impl Finishing<'_> {
         }
     }
 
-    /// What `server` and `server-ipv6` set cannot be set once more.
+    /// Our own address, and what `server` and `server-ipv6` set and so cannot be set once more.
     fn addresses(&mut self) {
         let draft = &mut self.draft;
         let (network, network_v6) = (draft.server.network.is_some(), draft.server.network_v6.is_some());
@@ -70,8 +71,25 @@ impl Finishing<'_> {
                 "'server' has a pool of its own: write 'server ... nopool', or leave this away",
             );
         }
-        if network && draft.ifconfig.is_some() {
-            draft.error("ifconfig", "'server' sets this: one of them must go");
+        match (draft.ifconfig, draft.topology.unwrap_or_default()) {
+            (None, _) => {}
+            (Some(_), _) if network => {
+                draft.warning("ifconfig", "this has no effect: 'server' sets the server's address");
+            }
+            (Some((local, netmask)), Topology::Subnet) => match values::prefix_of(netmask) {
+                Some(prefix) => {
+                    draft.server.ifconfig = Some(Ifconfig { local, other: IfconfigOther::Subnet(prefix) });
+                }
+                None => draft.error("ifconfig", format!("under topology subnet, {netmask} is not a netmask")),
+            },
+            (Some((local, peer)), Topology::Net30 | Topology::P2p) => {
+                draft.server.ifconfig = Some(Ifconfig { local, other: IfconfigOther::Peer(peer) });
+            }
+        }
+        if network_v6 && draft.ifconfig_ipv6.is_some() {
+            draft.warning("ifconfig-ipv6", "this has no effect: 'server-ipv6' sets the server's address");
+        } else {
+            draft.server.ifconfig_ipv6 = draft.ifconfig_ipv6;
         }
         if network_v6 && draft.server.pool_v6.is_some() {
             draft.error("ifconfig-ipv6-pool", "'server-ipv6' sets this: one of them must go");

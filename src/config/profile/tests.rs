@@ -478,3 +478,31 @@ fn whom_no_certificate_speaks_for_must_log_in() {
         assert!(parsed.diagnostics.iter().any(|found| found.message == sentence), "{:?}", parsed.diagnostics);
     }
 }
+
+#[test]
+fn a_servers_addresses_are_set_once() {
+    let by_hand = "mode server\ntls-server\ndev tun\nca ca.crt\ncert server.crt\nkey server.key\n";
+    let parsed = |more: &str| parse(&format!("{by_hand}{more}"));
+    let (config, _) = server(&format!(
+        "{by_hand}ifconfig 10.9.0.1 255.255.255.0\nifconfig-pool 10.9.0.10 10.9.0.20\nifconfig-ipv6 fd00::1/64 fd00::2\n"
+    ));
+    let local = [10, 9, 0, 1].into();
+    let other = crate::config::IfconfigOther::Subnet(24);
+    assert_eq!(config.ifconfig, Some(crate::config::Ifconfig { local, other }));
+    assert!(config.ifconfig_ipv6.is_some() && config.network.is_none());
+    assert_eq!(
+        messages(&parsed("ifconfig 10.9.0.1 10.9.0.2\n")),
+        ["x.conf:7:1: ifconfig: under topology subnet, 10.9.0.2 is not a netmask"]
+    );
+    assert_eq!(
+        messages(&parse(&server_with("ifconfig-pool 10.8.0.9 10.8.0.12\nifconfig 10.8.0.1 255.255.255.0\n"))),
+        [
+            "x.conf:6:1: ifconfig-pool: 'server' has a pool of its own: write 'server ... nopool', or leave this away",
+            "x.conf:7:1: ifconfig: this has no effect: 'server' sets the server's address",
+        ]
+    );
+    assert_eq!(
+        messages(&parse(&server_with("auth-gen-token 0 60\n"))),
+        ["x.conf:6:1: auth-gen-token: the renewal time must be at least twice hand-window, 120 seconds"]
+    );
+}
