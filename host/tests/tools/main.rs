@@ -10,6 +10,7 @@ mod lab;
 mod check;
 mod docs;
 mod genkey;
+mod migration;
 mod probe;
 mod samples;
 
