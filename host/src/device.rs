@@ -127,6 +127,11 @@ impl Tunnel {
         true
     }
 
+    /// Whether there is a guard, which is root even if we are not any more.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.guard.is_some()
+    }
+
     /// What the guard says.
     pub(crate) fn hear(&mut self, io: &Io, log: &Log) -> Heard {
         hear(&mut self.guard, io, log)

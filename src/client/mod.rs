@@ -32,6 +32,7 @@ use crate::peer_data::{Opened, Payload, PeerData};
 use crate::reason::{DropCounters, DropReason};
 use crate::session::{Login, Session, SessionEvent, Shared, breaks_link, take_packet};
 use crate::time::{Deadline, Instant, TimerKind, UnixTime};
+use crate::wire::icmpv6::{NOBODY, make_no_route};
 use crate::wire::opcode::parse_first_byte;
 use crate::wire::stream;
 
@@ -542,9 +543,19 @@ impl Client {
         if !matches!(self.state, State::Up) {
             return Err(DropReason::NotConnected);
         }
+        if self.blocks_ipv6() && buf.payload().first().is_some_and(|byte| byte >> 4 == 6) {
+            let other = self.settings.as_ref().and_then(|settings| settings.ifconfig_ipv6);
+            make_no_route(buf, other.map_or(NOBODY, |ifconfig| ifconfig.gateway))?;
+            return Ok(Outcome::Deliver(Port::Host, PeerId::SERVER));
+        }
         let session = self.session.as_mut().ok_or(DropReason::NotConnected)?;
         session.data_mut().ok_or(DropReason::Detached)?.seal_one(now, buf)?;
         Ok(Outcome::Transmit(*session.path()))
+    }
+
+    /// `block-ipv6`
+    fn blocks_ipv6(&self) -> bool {
+        self.config.block_ipv6 || self.settings.as_ref().is_some_and(|settings| settings.routes.block_ipv6)
     }
 
     fn float(&mut self, path: &Path) {

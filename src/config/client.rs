@@ -47,6 +47,8 @@ pub struct ClientConfig {
     pub pull_filters: Vec<PullFilter>,
     /// `route-nopull`: take no routes and no DNS settings from the server.
     pub route_nopull: bool,
+    /// `block-ipv6`: inner IPv6 packets are answered by an error instead of being sent. A server may push it too.
+    pub block_ipv6: bool,
     /// `allow-pull-fqdn`: pushed routes may be host names.
     pub allow_pull_fqdn: bool,
     /// `inactive`, unless the server pushes another.
@@ -65,7 +67,12 @@ impl ClientConfig {
 
     /// What pushed options are read against.
     pub fn push_base(&self) -> PushBase {
-        PushBase { topology: self.topology, route_nopull: self.route_nopull, ..PushBase::default() }
+        PushBase {
+            topology: self.topology,
+            route_nopull: self.route_nopull,
+            allow_pull_fqdn: self.allow_pull_fqdn,
+            ..PushBase::default()
+        }
     }
 }
 

@@ -46,8 +46,7 @@ pub use files::{Files, NoFiles};
 pub use host::{
     AuthScript, Bind, ClientConfigDir, Command, CredentialsVia, Daemon, Device, DnsUpdown, HostConfig,
     Listener, LogConfig, LogTarget, ManagementAddress, ManagementConfig, MtuDiscovery, PoolPersist,
-    ProcessConfig, Remapped, RouteDelay, ScriptConfig, ScriptSecurity, SocketOptions, StatusFile,
-    StatusVersion,
+    ProcessConfig, Remapped, ScriptConfig, ScriptSecurity, SocketOptions, StatusFile, StatusVersion,
 };
 pub use instance::{IfconfigIpv6Push, IfconfigPush, InstanceConfig, PushChange};
 pub use network::IpNetwork;
@@ -56,7 +55,7 @@ pub use profile::{Parsed, Profile, RoleConfig};
 pub use proxy::{HttpProxy, Proxy, ProxyLogin, SocksProxy};
 pub use push::{Ifconfig, IfconfigIpv6, IfconfigOther, Inactive, ProtocolFlags, PushBase, TunnelSettings};
 pub use reference::{DirectiveClass, DirectiveGroup, DirectiveInfo, Place};
-pub use route::{Ipv4Route, Ipv6Route, RedirectGateway, RouteAddress, RouteSettings};
+pub use route::{Ipv4Route, Ipv6Route, NamedRoute, RedirectGateway, RouteAddress, RouteDelay, RouteSettings};
 pub use server::{
     AuthGenToken, ConnectFrequency, Ipv4Network, Ipv4Pool, Ipv6Network, Ipv6Pool, Lease, ServerConfig,
     Topology,

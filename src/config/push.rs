@@ -147,13 +147,15 @@ pub struct PushBase {
     pub topology: Option<Topology>,
     /// `route-nopull`: pushed routes and DNS settings are passed over.
     pub route_nopull: bool,
+    /// `allow-pull-fqdn`: pushed routes may be host names.
+    pub allow_pull_fqdn: bool,
     /// The largest `tun-mtu` that there are buffers for, in bytes.
     pub tun_mtu_max: u16,
 }
 
 impl Default for PushBase {
     fn default() -> Self {
-        Self { topology: None, route_nopull: false, tun_mtu_max: 1600 }
+        Self { topology: None, route_nopull: false, allow_pull_fqdn: false, tun_mtu_max: 1600 }
     }
 }
 
@@ -249,6 +251,12 @@ impl Reading<'_> {
         let settings = &mut self.settings;
         let shared = settings.routes.apply(words).or_else(|| settings.dns.apply(words));
         if let Some(taken) = shared {
+            if !self.base.allow_pull_fqdn && !settings.routes.named.is_empty() {
+                settings.routes.named.clear();
+                return Err(Refusal::Notice(
+                    "a host name in a pushed route needs 'allow-pull-fqdn' in the profile".into(),
+                ));
+            }
             return Ok(taken?);
         }
         if let Some(framing) = framing(words) {
@@ -301,10 +309,10 @@ impl Reading<'_> {
             ["rcvbuf", bytes] => settings.rcvbuf = Some(values::number(bytes, 0..=i32::MAX as u64)?),
             // Nothing to do: continuations are the session's, the rest holds here anyway or is for another system.
             [
-                "push-continuation" | "tun-ipv6" | "persist-tun" | "persist-key" | "route-delay"
-                | "ifconfig-nowarn" | "ping-timer-rem" | "socket-flags" | "verb" | "mute"
-                | "errors-to-stderr" | "echo" | "parameter" | "route-method" | "ip-win32" | "tap-sleep"
-                | "dhcp-renew" | "dhcp-pre-release" | "register-dns" | "block-outside-dns",
+                "push-continuation" | "tun-ipv6" | "persist-tun" | "persist-key" | "ifconfig-nowarn"
+                | "ping-timer-rem" | "socket-flags" | "verb" | "mute" | "errors-to-stderr" | "echo"
+                | "parameter" | "route-method" | "ip-win32" | "tap-sleep" | "dhcp-renew" | "dhcp-pre-release"
+                | "register-dns" | "block-outside-dns",
                 ..,
             ] => {}
             _ => {

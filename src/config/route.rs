@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
 
 use super::server::{Ipv4Network, Ipv6Network};
 use super::values;
@@ -14,6 +15,8 @@ use super::values;
 pub struct RouteSettings {
     /// `route`, in order.
     pub ipv4: Vec<Ipv4Route>,
+    /// `route` to a host by its name: the host looks it up, for one route to each of its addresses.
+    pub named: Vec<NamedRoute>,
     /// `route-ipv6`, in order.
     pub ipv6: Vec<Ipv6Route>,
     /// `route-gateway`: what `vpn_gateway` means, where it is not the other end's address.
@@ -22,6 +25,8 @@ pub struct RouteSettings {
     pub ipv6_gateway: Option<Ipv6Addr>,
     /// `route-metric`: the metric of routes that name none.
     pub metric: Option<u32>,
+    /// `route-delay`: when routes are added, after the device is up; `None` at once.
+    pub delay: Option<RouteDelay>,
     /// `redirect-gateway`, `redirect-private`
     pub redirect_gateway: Option<RedirectGateway>,
     /// `block-ipv6`: answer inner IPv6 packets with an ICMP error instead of sending them.
@@ -39,6 +44,32 @@ pub struct Ipv4Route {
     pub gateway: RouteAddress<Ipv4Addr>,
     /// The metric, if it is not `route-metric`'s.
     pub metric: Option<u32>,
+}
+
+/// `route NAME NETMASK GATEWAY METRIC`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedRoute {
+    /// The host's name, that passed as a domain's.
+    pub name: String,
+    /// The route to each of its addresses, which stand in place of this one's destination.
+    pub route: Ipv4Route,
+}
+
+impl NamedRoute {
+    /// The route to `address`, one of those that the name stands for.
+    pub fn to(&self, address: Ipv4Addr) -> Ipv4Route {
+        let network = Ipv4Network::containing(address, self.route.prefix).address;
+        Ipv4Route { destination: RouteAddress::Ip(network), ..self.route }
+    }
+}
+
+/// `route-delay AFTER WINDOW`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteDelay {
+    /// How long after the device is up.
+    pub after: Duration,
+    /// For how long to try, where the first attempt fails.
+    pub window: Duration,
 }
 
 /// `route-ipv6 NETWORK/BITS GATEWAY METRIC`
@@ -93,9 +124,7 @@ impl RouteSettings {
     /// Takes the option in if it is one of these. `None` if it is none of them, else whether its words are right.
     pub(crate) fn apply(&mut self, words: &[&str]) -> Option<Result<(), String>> {
         Some(match words {
-            ["route", network, rest @ ..] if rest.len() <= 3 => {
-                ipv4_route(network, rest).map(|route| self.ipv4.push(route))
-            }
+            ["route", network, rest @ ..] if rest.len() <= 3 => self.ipv4_route(network, rest),
             ["route-ipv6", network, rest @ ..] if rest.len() <= 2 => {
                 ipv6_route(network, rest).map(|route| self.ipv6.push(route))
             }
@@ -105,6 +134,9 @@ impl RouteSettings {
                 values::ipv6(address).map(|address| self.ipv6_gateway = Some(address))
             }
             ["route-metric", metric] => parse_metric(metric).map(|metric| self.metric = Some(metric)),
+            ["route-delay", rest @ ..] if rest.len() <= 2 => {
+                route_delay(rest).map(|delay| self.delay = Some(delay))
+            }
             [name @ ("redirect-gateway" | "redirect-private"), flags @ ..] => {
                 let before = self.redirect_gateway;
                 let mut redirect = before.unwrap_or_default();
@@ -119,6 +151,21 @@ impl RouteSettings {
             }
             _ => return None,
         })
+    }
+
+    fn ipv4_route(&mut self, network: &str, rest: &[&str]) -> Result<(), String> {
+        // What has only digits and dots is an address, or a slip.
+        let is_name = special::<Ipv4Addr>(network).is_none()
+            && network.contains(|c: char| !c.is_ascii_digit() && c != '.');
+        if is_name {
+            let name = values::domain(network)
+                .map_err(|_| format!("'{network}' is neither an IPv4 address nor a host's name"))?;
+            let route = ipv4_route("0.0.0.0", rest)?;
+            self.named.push(NamedRoute { name, route });
+        } else {
+            self.ipv4.push(ipv4_route(network, rest)?);
+        }
+        Ok(())
     }
 }
 
@@ -193,6 +240,15 @@ fn special<A>(word: &str) -> Option<RouteAddress<A>> {
     }
 }
 
+fn route_delay(words: &[&str]) -> Result<RouteDelay, String> {
+    /// OpenVPN's own.
+    const WINDOW: Duration = Duration::from_secs(30);
+    let seconds = |word: Option<&&str>| word.map(|word| values::seconds(word, 0)).transpose();
+    let after = seconds(words.first())?.unwrap_or_default();
+    let window = seconds(words.get(1))?.unwrap_or(WINDOW);
+    Ok(RouteDelay { after, window })
+}
+
 fn parse_metric(word: &str) -> Result<u32, String> {
     values::number(word, 0..=i32::MAX as u64)
 }
@@ -235,7 +291,34 @@ mod tests {
         );
         assert!(route("route 10.0.0.0 255.0.255.0").is_err());
         assert!(route("route 10.0.0.0 255.0.0.0 vpn_gateway 1 2").is_err());
-        assert!(route("route example.com").is_err());
+        for wrong in ["route 10.0.0", "route exa;mple.com", "route 10.0.0.0/8"] {
+            assert!(route(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_name_stands_for_addresses() {
+        let routes = parse("route www.example.com 255.255.255.0 net_gateway 5").unwrap();
+        let [named] = &routes.named[..] else { panic!("{routes:?}") };
+        assert_eq!(named.name, "www.example.com");
+        assert_eq!(
+            named.to([192, 0, 2, 77].into()),
+            Ipv4Route {
+                destination: RouteAddress::Ip(Ipv4Addr::new(192, 0, 2, 0)),
+                prefix: 24,
+                gateway: RouteAddress::NetGateway,
+                metric: Some(5)
+            }
+        );
+    }
+
+    #[test]
+    fn routes_may_wait() {
+        let delay = |line| parse(line).map(|routes| routes.delay.map(|delay| (delay.after, delay.window)));
+        let seconds = Duration::from_secs;
+        assert_eq!(delay("route-delay"), Ok(Some((seconds(0), seconds(30)))));
+        assert_eq!(delay("route-delay 5 60"), Ok(Some((seconds(5), seconds(60)))));
+        assert!(delay("route-delay x").is_err());
     }
 
     #[test]

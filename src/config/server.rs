@@ -35,6 +35,8 @@ pub struct ServerConfig {
     pub push: Vec<String>,
     /// `client-to-client`
     pub client_to_client: bool,
+    /// `block-ipv6`: inner IPv6 packets of clients are answered by an error.
+    pub block_ipv6: bool,
     /// `duplicate-cn`
     pub duplicate_cn: bool,
     /// `max-clients`

@@ -39,6 +39,7 @@ use crate::peer_data::{Opened, Payload, PeerData};
 use crate::reason::{DropCounters, DropReason};
 use crate::session::{Shared, breaks_link, take_packet};
 use crate::time::{Deadline, Instant, UnixTime};
+use crate::wire::icmpv6::{NOBODY, make_no_route};
 use crate::wire::ip::IpHeader;
 use crate::wire::opcode::parse_first_byte;
 use crate::wire::stream;
@@ -458,6 +459,12 @@ impl Server {
         }
         self.check_usage(now, index);
         match payload {
+            Payload::Packet
+                if self.config.block_ipv6 && buf.payload().first().is_some_and(|byte| byte >> 4 == 6) =>
+            {
+                make_no_route(buf, NOBODY)?;
+                self.seal(now, index, buf)
+            }
             Payload::Packet => self.forward(now, id, buf),
             Payload::Special(Special::Exit) => {
                 self.end(now, index, CloseReason::RemoteExit, None);

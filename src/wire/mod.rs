@@ -6,6 +6,7 @@
 
 pub mod control;
 pub mod data;
+pub(crate) mod icmpv6;
 pub mod ip;
 pub mod key_method;
 pub mod message;

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use adit::client::Client;
-use adit::config::{ClientConfig, Credentials, HostConfig, Remapped, Remote, TunnelSettings};
+use adit::config::{ClientConfig, Credentials, HostConfig, Ipv4Route, Remapped, Remote, TunnelSettings};
 use adit::{CloseReason, Event, Instant, LinkId, Path, RequestId, Role as EngineRole};
 
 use crate::device::Tunnel;
@@ -33,7 +33,7 @@ use crate::status;
 use crate::task::Task;
 use crate::timer::Every;
 use links::tcp_failed;
-use system::Stage;
+use system::{Named, Stage};
 
 /// What a client waits for before it can connect.
 #[derive(Debug)]
@@ -90,6 +90,9 @@ pub(crate) struct ClientRole {
     guard: Option<Guard>,
     /// What is still to be done until the tunnel counts as up.
     stage: Option<Stage>,
+    /// The look-up of names in routes.
+    names: Option<Task<Vec<Named>>>,
+    named_routes: Vec<Ipv4Route>,
     /// Tells of changes of the network under the tunnel.
     watch: Option<Watch>,
     /// What the tunnel was set up by.
@@ -138,6 +141,8 @@ impl ClientRole {
             tunnel,
             guard: None,
             stage: None,
+            names: None,
+            named_routes: Vec::new(),
             watch: None,
             settings: None,
             connected: false,

@@ -4,7 +4,10 @@ use std::net::IpAddr;
 
 use adit::Instant;
 use adit::client::Client;
-use adit::config::{DnsSettings, DnsUpdown, IfconfigOther, RouteSettings, ScriptSecurity, TunnelSettings};
+use adit::config::{
+    AddressFamily, DnsSettings, DnsUpdown, IfconfigOther, Ipv4Route, NamedRoute, RouteSettings,
+    ScriptSecurity, TunnelSettings,
+};
 
 use super::ClientRole;
 use crate::device::{self, Tunnel};
@@ -12,11 +15,19 @@ use crate::dns::{self, UserCommand};
 use crate::io::{Io, Link};
 use crate::management::{State, StateName};
 use crate::netconf::{Interface, Ipv4Setup, Ipv6Setup, Moved, Surroundings, Watch, route_steps};
+use crate::poller::Source;
+use crate::resolve::resolve;
 use crate::run::{Node, Outcome};
+use crate::task::Task;
+
+/// The routes that a host's name stands for.
+pub(super) type Named = Result<Vec<Ipv4Route>, String>;
 
 /// What is still to be done, in this order, until the tunnel counts as up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
+    /// Names in routes are looked up.
+    Names,
     /// The DNS settings are being applied.
     Dns,
     /// The routes, at this time (`route-delay`).
@@ -46,9 +57,30 @@ impl ClientRole {
             self.outcome = Some(Outcome::Exit(1));
             return;
         }
-        self.stage = Some(if self.apply_dns(node, &settings) { Stage::Dns } else { self.routes_stage(now) });
+        self.stage = Some(Stage::Names);
+        self.names = self.look_up_names(node, &settings);
         self.settings = Some(settings);
         self.advance(node, now);
+    }
+
+    /// Begins to look up the hosts that routes lead to: before the tunnel's own name servers are asked.
+    fn look_up_names(&self, node: &Node<Client>, settings: &TunnelSettings) -> Option<Task<Vec<Named>>> {
+        let named = [&self.host.routes.named[..], &settings.routes.named].concat();
+        if named.is_empty() || self.host.route_noexec {
+            return None;
+        }
+        let task = Task::spawn("routes", move |_| {
+            let look_up = |named: NamedRoute| {
+                let addresses = resolve(&named.name, 0, Some(AddressFamily::V4))?;
+                let ipv4 = addresses.iter().filter_map(|address| match address.ip() {
+                    IpAddr::V4(address) => Some(named.to(address)),
+                    IpAddr::V6(_) => None,
+                });
+                Ok(ipv4.collect())
+            };
+            named.into_iter().map(look_up).collect()
+        });
+        task.ok().filter(|task| node.io.poller.add(task, Source::Task, false).is_ok())
     }
 
     /// Goes on with setting the system up, as far as nothing has to be waited for.
@@ -57,6 +89,22 @@ impl ClientRole {
             Some(tunnel) => tunnel.hear(&node.io, &self.log),
             None => device::hear(&mut self.guard, &node.io, &self.log),
         };
+        if self.stage == Some(Stage::Names) {
+            let found = match self.names.as_ref().map(Task::take) {
+                Some(None) => return,
+                Some(Some(found)) => found,
+                None => Vec::new(),
+            };
+            self.names = None;
+            self.named_routes.clear();
+            for routes in found {
+                match routes {
+                    Ok(routes) => self.named_routes.extend(routes),
+                    Err(why) => self.log.warning(format_args!("a route is left out: {why}")),
+                }
+            }
+            self.stage = Some(if self.apply_dns(node) { Stage::Dns } else { self.routes_stage(now) });
+        }
         if self.stage == Some(Stage::Dns) && (heard.up || heard.ended) {
             self.stage = Some(self.routes_stage(now));
         }
@@ -84,7 +132,7 @@ impl ClientRole {
     pub(super) fn next_tending(&self) -> Option<Instant> {
         let routes = match self.stage {
             Some(Stage::Routes { at }) => Some(at),
-            Some(Stage::Dns) | None => None,
+            Some(Stage::Names | Stage::Dns) | None => None,
         };
         routes.into_iter().chain(self.watch.as_ref().and_then(Watch::due)).min()
     }
@@ -132,7 +180,9 @@ impl ClientRole {
     }
 
     fn routes_stage(&self, now: Instant) -> Stage {
-        Stage::Routes { at: now + self.host.route_delay.map(|delay| delay.after).unwrap_or_default() }
+        let pushed = self.settings.as_ref().and_then(|settings| settings.routes.delay);
+        let delay = pushed.or(self.host.routes.delay).map(|delay| delay.after);
+        Stage::Routes { at: now + delay.unwrap_or_default() }
     }
 
     fn complete(&mut self, node: &mut Node<Client>) {
@@ -183,7 +233,9 @@ impl ClientRole {
         };
         let around = tunnel.surroundings(self.link.map(|(_, address)| address.ip().to_canonical()));
         let around = Surroundings { vpn, has_ipv6: settings.ifconfig_ipv6.is_some(), ..around };
-        let (changes, problems) = route_steps(&all_routes(&self.host.routes, &settings.routes), &around);
+        let mut routes = all_routes(&self.host.routes, &settings.routes);
+        routes.ipv4.extend(&self.named_routes);
+        let (changes, problems) = route_steps(&routes, &around);
         if !changes.is_empty() {
             node.management.state(State::of(StateName::AddRoutes));
         }
@@ -194,9 +246,9 @@ impl ClientRole {
     }
 
     /// Whether DNS settings are being applied.
-    fn apply_dns(&mut self, node: &Node<Client>, settings: &TunnelSettings) -> bool {
+    fn apply_dns(&mut self, node: &Node<Client>) -> bool {
+        let (Some(tunnel), Some(settings)) = (&mut self.tunnel, &self.settings) else { return false };
         let all = dns::merged(&self.host.dns, &settings.dns);
-        let Some(tunnel) = &mut self.tunnel else { return false };
         if all == DnsSettings::default() {
             return false;
         }
@@ -217,7 +269,7 @@ impl ClientRole {
             }
             DnsUpdown::Command(command) => Some(UserCommand { words: command.words.clone() }),
         };
-        if self.privileges.are_dropped() {
+        if self.privileges.are_dropped() && !tunnel.is_guarded() {
             self.log.warning("DNS: the server's settings cannot be applied, since root was given up");
             return false;
         }
@@ -227,6 +279,7 @@ impl ClientRole {
     pub(super) fn down(&mut self, node: &mut Node<Client>) {
         self.settings = None;
         self.stage = None;
+        self.names = None;
         self.watch = None;
         if let Some(tunnel) = self.tunnel.take() {
             self.guard = tunnel.close(&mut node.io, &self.log);

@@ -1,16 +1,12 @@
 //! Routes through the tunnel, and around it.
 
-use core::time::Duration;
-
 use super::super::directive::{Directive, Places};
 use super::super::draft::Draft;
-use super::super::host::RouteDelay;
 use super::super::statement::{Complaint, Statement};
-use super::super::values;
 use crate::algorithm::Role;
 
 pub(super) const DIRECTIVES: &[Directive] = &[
-    Directive::new("route", "NETWORK [NETMASK] [GATEWAY] [METRIC]", route).also(Places::PUSH).repeats(),
+    Directive::new("route", "NETWORK|HOST [NETMASK] [GATEWAY] [METRIC]", route).also(Places::PUSH).repeats(),
     Directive::new("route-ipv6", "NETWORK/BITS [GATEWAY] [METRIC]", route).also(Places::PUSH).repeats(),
     Directive::new("route-gateway", "ADDRESS|dhcp", route).also(Places::PUSH),
     Directive::new("route-ipv6-gateway", "ADDRESS", route).also(Places::PUSH),
@@ -18,7 +14,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new("redirect-gateway", "[FLAG...]", route).also(Places::PUSH).only(Role::Client).repeats(),
     Directive::new("redirect-private", "[FLAG...]", route).also(Places::PUSH).only(Role::Client).repeats(),
     Directive::new("block-ipv6", "", route).also(Places::PUSH),
-    Directive::new("route-delay", "[SECONDS] [WINDOW]", route_delay).also(Places::PUSH),
+    Directive::new("route-delay", "[SECONDS] [WINDOW]", route).also(Places::PUSH),
     Directive::new("route-noexec", "", flag!(host.route_noexec)),
 ];
 
@@ -28,14 +24,4 @@ fn route(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
         Some(Err(clause)) => Err(statement.complain(1, clause)),
         _ => Ok(()),
     }
-}
-
-fn route_delay(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
-    /// OpenVPN's own.
-    const WINDOW: Duration = Duration::from_secs(30);
-    let seconds = |word: &str| values::seconds(word, 0);
-    let after = statement.optional(1, seconds)?.unwrap_or_default();
-    let window = statement.optional(2, seconds)?.unwrap_or(WINDOW);
-    draft.host.route_delay = Some(RouteDelay { after, window });
-    Ok(())
 }

@@ -42,6 +42,7 @@ impl Finishing<'_> {
             pull: draft.pull,
             auth_user_pass,
             topology: draft.topology,
+            block_ipv6: draft.host.routes.block_ipv6,
             ..core::mem::take(&mut draft.client)
         }
     }

@@ -56,6 +56,7 @@ impl Finishing<'_> {
             inactive: draft.client.inactive,
             session_timeout: draft.client.session_timeout,
             leases,
+            block_ipv6: draft.host.routes.block_ipv6,
             leases_fixed: draft.host.pool_persist.as_ref().is_some_and(|persist| persist.interval.is_none()),
             ..core::mem::take(&mut draft.server)
         }

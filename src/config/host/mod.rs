@@ -35,8 +35,6 @@ pub struct HostConfig {
     pub sockets: SocketOptions,
     /// `route`, `route-ipv6`, `redirect-gateway`... of the profile itself. A client adds what is pushed.
     pub routes: RouteSettings,
-    /// `route-delay`: when the routes are added, after the device is up; `None` at once.
-    pub route_delay: Option<RouteDelay>,
     /// `route-noexec`: routes are left to the scripts.
     pub route_noexec: bool,
     /// `ifconfig-noexec`: the device's addresses are left to the scripts.
@@ -94,15 +92,6 @@ pub enum Device {
     Named(String),
     /// `dev null`: none; inner packets are dropped.
     Null,
-}
-
-/// `route-delay AFTER WINDOW`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RouteDelay {
-    /// How long after the device is up.
-    pub after: Duration,
-    /// For how long to try, where the first attempt fails.
-    pub window: Duration,
 }
 
 /// `dns-updown`

@@ -145,3 +145,22 @@ proptest! {
         let _ = TunnelSettings::parse(&options, &PushBase::default());
     }
 }
+
+#[test]
+fn host_names_in_routes_need_leave() {
+    let options = ["route www.example.com", "route 10.0.0.0 255.0.0.0", "route-delay 3"];
+    let (settings, notices) = TunnelSettings::parse(&options, &PushBase::default()).unwrap();
+    assert!(settings.routes.named.is_empty());
+    assert_eq!(settings.routes.ipv4.len(), 1);
+    assert_eq!(settings.routes.delay.map(|delay| delay.after.as_secs()), Some(3));
+    assert_eq!(
+        notices,
+        [
+            "pushed option route passed over: a host name in a pushed route needs 'allow-pull-fqdn' in the profile"
+        ]
+    );
+    let base = PushBase { allow_pull_fqdn: true, ..PushBase::default() };
+    let (settings, notices) = TunnelSettings::parse(&options, &base).unwrap();
+    assert_eq!(settings.routes.named[0].name, "www.example.com");
+    assert!(notices.is_empty());
+}
