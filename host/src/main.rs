@@ -24,6 +24,7 @@ mod management;
 mod netconf;
 mod notify;
 mod password;
+mod peer_info;
 mod persist;
 mod poller;
 mod privileges;

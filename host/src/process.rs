@@ -213,10 +213,11 @@ impl Process {
 
     fn run_client(
         &mut self,
-        config: ClientConfig,
+        mut config: ClientConfig,
         host: HostConfig,
         kept: Option<Tunnel>,
     ) -> Result<(Outcome, Option<Tunnel>), String> {
+        crate::peer_info::complete(&mut config);
         let io = self.io(config.session.tun_mtu.max(MAX_PUSHED_MTU))?;
         let engine = Client::new(config.clone(), self.engine_host(), self.clock.now());
         let engine = engine.map_err(|error| error.to_string())?;

@@ -22,6 +22,8 @@ pub(crate) struct Target {
     pub(crate) bind: Option<Bind>,
     /// A proxy on the way, whose address is needed as well.
     pub(crate) proxy: Option<(String, u16)>,
+    /// What a proxy is to be told, which looks the name up itself.
+    pub(crate) server: String,
 }
 
 /// The same in addresses.
@@ -31,7 +33,12 @@ pub(crate) struct Found {
     pub(crate) ends: Vec<Ends>,
     /// The proxy.
     pub(crate) proxy: Option<SocketAddr>,
+    /// What the server is called.
+    pub(crate) server: String,
 }
+
+/// What became of several look-ups, each with the number of its remote.
+pub(crate) type LookedUp = Vec<(usize, Result<Found, String>)>;
 
 /// Both ends of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,14 +53,25 @@ impl Found {
     pub(crate) fn end(&self, address: usize) -> Option<Ends> {
         self.ends.get(address).or_else(|| self.ends.first()).copied()
     }
+
+    /// Binds our end where `before` did (`persist-local-ip`).
+    pub(crate) fn keep_local(&mut self, before: &Self) {
+        for end in &mut self.ends {
+            let family = family_of(end.remote);
+            let same = before.ends.iter().find(|before| family_of(before.remote) == family);
+            end.local = same.map_or(end.local, |before| before.local);
+        }
+    }
+}
+
+/// Begins to look up `targets`, one after the other.
+pub(crate) fn look_up(targets: Vec<(usize, Target)>) -> io::Result<Task<LookedUp>> {
+    Task::spawn("resolver", move |_| {
+        targets.into_iter().map(|(remote, target)| (remote, target.found())).collect()
+    })
 }
 
 impl Target {
-    /// Begins to look it up.
-    pub(crate) fn look_up(self) -> io::Result<Task<Result<Found, String>>> {
-        Task::spawn("resolver", move |_| self.found())
-    }
-
     fn found(&self) -> Result<Found, String> {
         let proxy = match &self.proxy {
             Some((host, port)) => resolve(host, *port, None)?.first().copied(),
@@ -73,7 +91,7 @@ impl Target {
         // There may be no way to one of its addresses only.
         match refusal {
             Some(why) if ends.is_empty() => Err(why),
-            _ => Ok(Found { ends, proxy }),
+            _ => Ok(Found { ends, proxy, server: self.server.clone() }),
         }
     }
 
@@ -153,11 +171,12 @@ mod tests {
             family: None,
             bind: bind(None, Some(7)),
             proxy: None,
+            server: "vpn".into(),
         };
         let found = |remote: &str, local: Option<&str>| {
             let remote = remote.parse().unwrap();
             let ends = vec![Ends { remote, local: local.map(|local| local.parse().unwrap()) }];
-            Ok(Found { ends, proxy: None })
+            Ok(Found { ends, proxy: None, server: "vpn".into() })
         };
         assert_eq!(target.found(), found("[2001:db8::1]:1194", Some("[::]:7")));
         let ipv4 =

@@ -10,6 +10,7 @@ use core::time::Duration;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use lab::names::NameServer;
 use lab::network::{Network, SERVER_IPV4};
 use lab::pki::{Keys, Pki};
 use lab::process::Process;
@@ -402,6 +403,29 @@ fn what_the_client_takes_and_how_it_ends() {
         .expect_line("All connections have been connect-retry-max (2) times unsuccessful, exiting", PATIENCE);
     assert_eq!(tired.expect_exit(PATIENCE).code(), Some(1));
     assert_eq!(tired.count("UDPv4 link remote"), 2);
+}
+
+#[test]
+fn all_names_are_looked_up_at_first_and_the_server_is_told_of_the_system() {
+    let place = Place::new("preresolve");
+    let mut server = place.serve("server", "proto udp\n");
+    let names = NameServer::start(&place.network, SERVER_IPV4.parse().unwrap());
+    // Nobody listens at the first.
+    let mut client = place.connect(
+        "remote one.example 1195 udp\nremote two.example 1194 udp\nconnect-timeout 2\npreresolve\n\
+         push-peer-info\nsetenv UV_FLOOR 3\n",
+    );
+    client.expect_line(UP, PATIENCE);
+    client.signal(Signal::USR1);
+    assert!(wait_until(PATIENCE, || client.count(UP) == 2), "{}", client.log());
+    place.ping();
+    let asked = names.asked();
+    let times = |name| asked.iter().filter(|asked| *asked == name).count();
+    // For both families each, and never again.
+    assert!(matches!((times("one.example"), times("two.example")), (1 | 2, 1 | 2)), "{asked:?}");
+    for line in ["peer info: UV_FLOOR=3", "peer info: IV_PLAT_VER=", "peer info: IV_SSL="] {
+        server.expect_line(line, PATIENCE);
+    }
 }
 
 /// A look-up that hangs is given up, and begun anew at another remote.

@@ -85,8 +85,11 @@ impl Pull {
 
 /// The IV_* lines: what this client can do.
 pub(super) fn local_info(config: &ClientConfig) -> PeerInfo {
-    let mut proto =
-        IvProto::DATA_V2.0 | IvProto::REQUEST_PUSH.0 | IvProto::CC_EXIT_NOTIFY.0 | IvProto::AUTH_FAIL_TEMP.0;
+    let mut proto = IvProto::DATA_V2.0
+        | IvProto::REQUEST_PUSH.0
+        | IvProto::AUTH_PENDING_KW.0
+        | IvProto::CC_EXIT_NOTIFY.0
+        | IvProto::AUTH_FAIL_TEMP.0;
     if config.session.key_export {
         proto |= IvProto::TLS_KEY_EXPORT.0;
     }

@@ -71,6 +71,8 @@ pub(crate) struct HttpProxyDraft {
     pub(crate) login: Option<LoginSource>,
     /// `http-proxy-user-pass`
     pub(crate) user_pass: Option<Source>,
+    /// `auto-nct`: no password goes over the network in clear.
+    pub(crate) no_cleartext: bool,
 }
 
 /// `socks-proxy`

@@ -81,6 +81,7 @@ impl WorldBuilder {
             server_events: Vec::new(),
             server_inbox: Vec::new(),
             clients,
+            server_from: None,
             flights: BTreeMap::new(),
             sequence: 0,
             trace: Trace::default(),
@@ -141,6 +142,8 @@ pub(crate) struct World {
     pub(crate) server_events: Vec<Event>,
     pub(crate) server_inbox: Vec<Vec<u8>>,
     pub(crate) clients: Vec<End>,
+    /// The server's packets come from there, not from where it is asked.
+    pub(crate) server_from: Option<SocketAddr>,
     flights: BTreeMap<(Instant, u64), Flight>,
     sequence: u64,
     pub(crate) trace: Trace,
@@ -373,7 +376,10 @@ impl World {
     fn send_to(&mut self, path: &Path, bytes: &[u8]) {
         let to = self.clients.iter().position(|end| path.remote.socket_addr() == Some(end.address));
         match to {
-            Some(number) => self.launch(server_address(), To::Client(number), bytes),
+            Some(number) => {
+                let from = self.server_from.unwrap_or_else(server_address);
+                self.launch(from, To::Client(number), bytes);
+            }
             None => self.trace.packet(self.now, "to nobody", bytes, "lost"),
         }
     }

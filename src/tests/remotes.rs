@@ -215,3 +215,20 @@ fn each_remote_may_have_settings_of_its_own() {
     world.run_for(Duration::from_secs(3));
     assert_eq!(world.server_closings(), [&CloseReason::RemoteExit], "it said that it leaves");
 }
+
+#[test]
+fn a_network_without_a_way_is_left_at_once_but_only_before_the_first_answer() {
+    let mut world = client_of(209, 2).build();
+    world.clients[0].server_at = Some((1, 0));
+    world.start();
+    let now = world.now;
+    world.clients[0].client.link_unreachable(now, crate::LinkId(7));
+    assert!(world.client_closings(0).is_empty(), "another link");
+    world.clients[0].client.link_unreachable(now, crate::LinkId(0));
+    up(&mut world);
+    assert_eq!((tried(&world), gaps(&world)), ([(0, 0), (1, 0)].into(), [1].into()));
+    let now = world.now;
+    world.clients[0].client.link_unreachable(now, crate::LinkId(0));
+    world.run_for(Duration::from_secs(1));
+    assert!(world.is_up(), "the way may come back");
+}

@@ -53,3 +53,22 @@ fn nobody_floats_onto_a_tcp_connection() {
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.server_inbox.len(), 1);
 }
+
+/// A server that answers from another address than it was asked at, such as one of several lines.
+#[test]
+fn a_client_follows_its_server_only_with_float() {
+    for float in [true, false] {
+        let mut builder = WorldBuilder::new(63);
+        builder.client.float = float;
+        let mut world = builder.build();
+        world.start();
+        assert!(world.run_until(Duration::from_secs(5), World::is_up));
+        world.server_from = Some("198.51.100.2:1194".parse().expect("an address"));
+        assert_eq!(world.send_from_server(&numbered(1, 2, 2)), Verdict::Transmit);
+        world.run_for(Duration::from_secs(1));
+        assert_eq!(world.clients[0].inbox.len(), usize::from(float));
+        assert_eq!(world.clients[0].client.drops().get(DropReason::WrongAddress), u64::from(!float));
+        let floated = |event: &Event| matches!(event, Event::Floated { .. });
+        assert_eq!(world.clients[0].events.iter().any(floated), float);
+    }
+}

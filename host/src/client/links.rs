@@ -11,7 +11,7 @@ use crate::lines::family_address;
 use crate::management::{State, StateName};
 use crate::poller::Source;
 use crate::proxy::Dialogue;
-use crate::resolve::{Ends, Found, Target, family_of, random_host};
+use crate::resolve::{self, Ends, LookedUp, Target, family_of, random_host};
 use crate::run::{Node, Outcome};
 use crate::socket::{Families, any_address};
 use crate::tcp::Connection;
@@ -23,14 +23,14 @@ impl ClientRole {
         node.io.close_links();
         (self.link, self.control, self.opening) = (None, None, None);
         self.attempt = Some(attempt);
-        // For another of its addresses a name is not looked up again, and `persist-remote-ip` keeps what it was.
-        let keeps = attempt.address > 0 || self.host.persist_remote_ip;
-        if let Some((_, found)) = self.found.take_if(|(remote, _)| keeps && *remote == attempt.remote) {
-            return self.looked_up(node, now, attempt, Ok(found));
+        // For another of its addresses a name is not looked up again.
+        let keeps = attempt.address > 0 || self.host.persist_remote_ip || self.host.preresolve;
+        if keeps && self.found.contains_key(&attempt.remote) {
+            return self.open_link(node, now, attempt);
         }
-        let mut begin = || {
-            let remote = self.remotes.get(attempt.remote).ok_or("the configuration names no such remote")?;
-            let task = self.target(&remote.clone()).look_up().map_err(|error| cause(&error))?;
+        let begin = || {
+            let targets = self.targets(attempt)?;
+            let task = resolve::look_up(targets).map_err(|error| cause(&error))?;
             node.io.poller.add(&task, Source::Task, false).map_err(|error| cause(&error))?;
             Ok::<_, String>(Waiting::LookUp(task, attempt))
         };
@@ -45,15 +45,22 @@ impl ClientRole {
         }
     }
 
-    /// What to look up: the server, or instead of it the proxy that looks it up itself, or both.
-    fn target(&mut self, remote: &Remote) -> Target {
-        let mut host = remote.host.clone();
-        if self.host.remote_random_hostname && host.parse::<std::net::IpAddr>().is_err() {
+    /// What to look up: the remote that is to be tried, and with `preresolve` at first all of them.
+    fn targets(&self, attempt: Attempt) -> Result<Vec<(usize, Target)>, String> {
+        let all = self.host.preresolve && self.found.is_empty();
+        let remotes = self.remotes.iter().enumerate().filter(|(number, _)| all || *number == attempt.remote);
+        let targets: Vec<_> = remotes.map(|(number, remote)| (number, self.target(remote))).collect();
+        if targets.is_empty() { Err("the configuration names no such remote".into()) } else { Ok(targets) }
+    }
+
+    /// The server, or instead of it the proxy that looks it up itself, or both.
+    fn target(&self, remote: &Remote) -> Target {
+        let mut server = remote.host.clone();
+        if self.host.remote_random_hostname && server.parse::<std::net::IpAddr>().is_err() {
             let mut random = [0; 6];
             crate::fill_random(&mut random);
-            host = random_host(&host, random);
+            server = random_host(&server, random);
         }
-        self.server_name.clone_from(&host);
         let proxy = match &remote.connection.proxy {
             None => None,
             Some(Proxy::Http(HttpProxy { host, port, .. }) | Proxy::Socks(SocksProxy { host, port, .. })) => {
@@ -62,8 +69,8 @@ impl ClientRole {
         };
         let (family, bind) = (remote.family, remote.connection.bind.clone());
         match (proxy, remote.transport) {
-            (Some((host, port)), Transport::Tcp) => Target { host, port, family, bind, proxy: None },
-            (proxy, _) => Target { host, port: remote.port, family, bind, proxy },
+            (Some((host, port)), Transport::Tcp) => Target { host, port, family, bind, proxy: None, server },
+            (proxy, _) => Target { host: server.clone(), port: remote.port, family, bind, proxy, server },
         }
     }
 
@@ -72,32 +79,49 @@ impl ClientRole {
         node: &mut Node<Client>,
         now: Instant,
         attempt: Attempt,
-        found: Result<Found, String>,
+        found: LookedUp,
     ) {
-        let found = match found {
-            Ok(found) => found,
-            Err(why) => {
-                let since = *self.unresolved.get_or_insert(now);
-                if self.host.resolv_retry.is_some_and(|patience| now.since(since) >= patience) {
-                    self.log.error(format_args!("{why}; giving up, as resolv-retry says"));
-                    self.outcome = Some(Outcome::Exit(1));
-                } else {
-                    node.engine.connect_failed(now, &why);
+        let mut refusal = None;
+        for (remote, found) in found {
+            match found {
+                Ok(mut found) => {
+                    if let Some(before) = self.found.get(&remote).filter(|_| self.host.persist_local_ip) {
+                        found.keep_local(before);
+                    }
+                    self.found.insert(remote, found);
                 }
-                return;
+                Err(why) if remote == attempt.remote => refusal = Some(why),
+                // It is looked up when its turn comes.
+                Err(why) => self.log.info(why),
             }
+        }
+        let Some(why) = refusal else {
+            self.unresolved = None;
+            return self.open_link(node, now, attempt);
         };
-        self.unresolved = None;
+        let since = *self.unresolved.get_or_insert(now);
+        if self.host.resolv_retry.is_some_and(|patience| now.since(since) >= patience) {
+            self.log.error(format_args!("{why}; giving up, as resolv-retry says"));
+            self.outcome = Some(Outcome::Exit(1));
+        } else {
+            node.engine.connect_failed(now, &why);
+        }
+    }
+
+    /// The addresses are known: opens the link, or begins to.
+    fn open_link(&mut self, node: &mut Node<Client>, now: Instant, attempt: Attempt) {
+        let (Some(found), Some(remote)) = (self.found.get(&attempt.remote), self.remotes.get(attempt.remote))
+        else {
+            return;
+        };
         node.engine.found_addresses(now, found.ends.len());
-        // A name may have fewer addresses than before.
-        let (ends, proxy) = (found.end(attempt.address), found.proxy);
-        self.found = Some((attempt.remote, found));
-        let (Some(ends), Some(remote)) = (ends, self.remotes.get(attempt.remote)) else { return };
+        let Some(ends) = found.end(attempt.address) else { return };
+        let (proxy, dialogue) = (found.proxy, self.dialogue(attempt, remote, &found.server));
         let timeout = remote.connection.connect_timeout.unwrap_or(self.connect_timeout);
         if remote.transport == Transport::Tcp {
             node.management.state(State::of(StateName::TcpConnect));
         }
-        let opened = match self.dialogue(attempt, remote, &self.server_name) {
+        let opened = match dialogue {
             Ok(None) if remote.transport == Transport::Udp => self.open_udp(&mut node.io, ends).map(Some),
             Ok(dialogue) => {
                 // A relay for datagrams is asked for at the proxy; otherwise the proxy's is the only address.

@@ -26,7 +26,7 @@ use crate::management::{Answer, ByteCounts, Command, State, StateName};
 use crate::netconf::Watch;
 use crate::password::Prompt;
 use crate::privileges::Privileges;
-use crate::resolve::Found;
+use crate::resolve::{Found, LookedUp};
 use crate::run::{Node, Outcome, Role};
 use crate::signals::Request;
 use crate::status;
@@ -38,8 +38,8 @@ use system::{Named, Stage};
 /// What a client waits for before it can connect.
 #[derive(Debug)]
 enum Waiting {
-    /// Addresses of the remote of that number; which of them is wanted.
-    LookUp(Task<Result<Found, String>>, Attempt),
+    /// Addresses of the remote that is wanted, and perhaps of others.
+    LookUp(Task<LookedUp>, Attempt),
     /// The user.
     Prompt(Prompt, RequestId),
     /// The user, by the management interface.
@@ -73,16 +73,14 @@ pub(crate) struct ClientRole {
     link: Option<(LinkId, SocketAddr)>,
     /// What the engine asked for last.
     attempt: Option<Attempt>,
-    /// What the server is called, for a proxy.
-    server_name: String,
     /// The connection to a SOCKS proxy that keeps its relay open.
     control: Option<LinkId>,
     /// What the user said of logins at the remotes' proxies.
     proxy_logins: BTreeMap<usize, Credentials>,
     /// A TCP connection must be there by then.
     opening: Option<Instant>,
-    /// The addresses of the remote of that number.
-    found: Option<(usize, Found)>,
+    /// The addresses of remotes that were looked up, by their numbers.
+    found: BTreeMap<usize, Found>,
     /// Since when no name could be resolved.
     unresolved: Option<Instant>,
     tunnel: Option<Tunnel>,
@@ -132,11 +130,10 @@ impl ClientRole {
             held: None,
             link: None,
             attempt: None,
-            server_name: String::new(),
             control: None,
             proxy_logins: BTreeMap::new(),
             opening: None,
-            found: None,
+            found: BTreeMap::new(),
             unresolved: None,
             tunnel,
             guard: None,

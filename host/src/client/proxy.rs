@@ -65,11 +65,7 @@ impl ClientRole {
         control: LinkId,
         relay: SocketAddr,
     ) {
-        let server = self
-            .found
-            .as_ref()
-            .zip(self.attempt)
-            .and_then(|((_, found), attempt)| found.end(attempt.address));
+        let server = self.attempt.and_then(|attempt| self.found.get(&attempt.remote)?.end(attempt.address));
         let Some(server) = server else { return };
         self.log.info(format_args!("SOCKS proxy wants us to send UDP to {}", family_address(&relay.into())));
         self.keep_outside(relay.ip(), &node.io);

@@ -218,7 +218,12 @@ fn http_proxy(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint>
     let port = statement.get(2, values::port)?;
     let login = match statement.word(3) {
         None => None,
-        Some("auto" | "auto-nct" | "stdin") => Some(LoginSource::Ask),
+        Some("auto-nct") => {
+            let clause = "'auto-nct' leaves no login, since basic, the only one that there is, goes in clear";
+            draft.warn_of(statement, 3, clause);
+            None
+        }
+        Some("auto" | "stdin") => Some(LoginSource::Ask),
         Some(path) => {
             let path = path.to_string();
             Some(LoginSource::From(Source::File { path, named_at: statement.position(3) }))
@@ -233,6 +238,7 @@ fn http_proxy(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint>
     })?;
     let draft: &mut HttpProxyDraft = draft.connection.http_proxy.get_or_insert_default();
     (draft.proxy.host, draft.proxy.port, draft.login) = (host, port, login);
+    draft.no_cleartext = statement.word(3) == Some("auto-nct");
     draft.words = statement.words().into_iter().map(Into::into).collect();
     Ok(())
 }

@@ -36,6 +36,8 @@ impl Finishing<'_> {
         }
         let auth_user_pass = self.login();
         let draft = &mut self.draft;
+        let tells = draft.client.push_peer_info;
+        draft.client.peer_info.retain(|(name, _)| tells || !name.starts_with("UV_"));
         ClientConfig {
             session: core::mem::take(&mut draft.session),
             remotes,
@@ -128,6 +130,7 @@ impl Finishing<'_> {
         }
         let draft = connection.http_proxy.as_ref().filter(|draft| !draft.proxy.host.is_empty())?;
         let login = match &draft.user_pass {
+            _ if draft.no_cleartext => ProxyLogin::Off,
             Some(source) => self.proxy_login("http-proxy-user-pass", Some(LoginSource::From(source.clone()))),
             None => self.proxy_login("http-proxy", draft.login.clone()),
         };
