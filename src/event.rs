@@ -252,6 +252,13 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
+    /// Server: somebody was turned away before there was a session. Of wrong keys, only some are told.
+    StrangerRefused {
+        /// From where.
+        path: Path,
+        /// Why.
+        why: Refusal,
+    },
     /// TCP: close this link; nothing more will be sent on it or accepted from it.
     LinkClosed {
         /// The link.
@@ -366,6 +373,18 @@ impl Event {
     }
 }
 
+/// Why a stranger was turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// A control packet that our tls-auth key has not signed: it has another key, or none.
+    TlsAuth,
+    /// A control packet that our tls-crypt key has not sealed: it has another key, or none.
+    TlsCrypt,
+    /// A TCP connection that does not speak OpenVPN: a length of zero or beyond all bounds.
+    BadLength,
+}
+
 /// Why a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -384,6 +403,8 @@ pub enum CloseReason {
     FellSilent,
     /// TLS failed: our sentence about what went wrong.
     Tls(String),
+    /// TLS failed, since we do not accept the peer's certificate: our sentence about what is wrong with it.
+    Certificate(String),
     /// The two ends have no data cipher in common.
     NoSharedCipher,
     /// The login was refused: at the server by its host, at the client with the server's reason.
@@ -461,7 +482,7 @@ impl fmt::Display for CloseReason {
                 "no answer from the server: the port may be blocked, the address wrong, or the control channel key another",
             ),
             Self::HandshakeTimeout => f.write_str("the TLS handshake did not complete in time (check your network connectivity)"),
-            Self::Tls(sentence) => f.write_str(sentence),
+            Self::Tls(sentence) | Self::Certificate(sentence) => f.write_str(sentence),
             Self::NoSharedCipher => f.write_str("Data channel cipher negotiation failed (no shared cipher)"),
             Self::AuthFailed(reason) | Self::AuthRetry(reason) if reason.is_empty() => {
                 f.write_str("authentication failed")

@@ -177,7 +177,9 @@ pub use client::Client;
 pub use data::RenegotiateReason;
 pub use endpoint::Endpoint;
 pub use error::{Error, UsageError};
-pub use event::{ClientSummary, CloseReason, Event, RequestId, TokenSession, TokenState, VerifyDecision};
+pub use event::{
+    ClientSummary, CloseReason, Event, Refusal, RequestId, TokenSession, TokenState, VerifyDecision,
+};
 pub use host::{Entropy, Host};
 pub use limits::Limits;
 pub use packet::{Batch, HEADROOM, Packet, Port, TAILROOM, Verdict};

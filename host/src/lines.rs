@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use adit::config::Remapped;
 use adit::wire::message::mask_secrets;
-use adit::{Address, Cipher, CloseReason, Event, Path, PeerId, Role};
+use adit::{Address, Cipher, CloseReason, Event, Path, PeerId, Refusal, Role, Transport};
 
 use crate::log::{Level, Verb};
 
@@ -18,6 +19,8 @@ pub(crate) struct Line {
 #[derive(Debug)]
 pub(crate) struct Narrator {
     role: Role,
+    /// What SIGUSR1 is called at a client (`remap-usr1`).
+    usr1: &'static str,
     peers: BTreeMap<PeerId, Known>,
 }
 
@@ -29,8 +32,13 @@ struct Known {
 }
 
 impl Narrator {
-    pub(crate) fn new(role: Role) -> Self {
-        Self { role, peers: BTreeMap::new() }
+    pub(crate) fn new(role: Role, remap_usr1: Option<Remapped>) -> Self {
+        let usr1 = match remap_usr1.filter(|_| role == Role::Client) {
+            Some(Remapped::Sighup) => "SIGHUP",
+            Some(Remapped::Sigterm) => "SIGTERM",
+            None => "SIGUSR1",
+        };
+        Self { role, usr1, peers: BTreeMap::new() }
     }
 
     /// The lines about `event`, most of them one.
@@ -144,7 +152,7 @@ impl Narrator {
                 one(Level::PUSH, format!("SENT CONTROL [{}]: '{text}' (status=1)", self.common_name(peer)))
             }
             Event::MessageReceived { text, .. } => one(Level::PUSH, received(text)),
-            Event::Closed { reason, .. } => closed(self.role, self.common_name(peer), reason),
+            Event::Closed { reason, .. } => closed(self.role, self.usr1, self.common_name(peer), reason),
             Event::Paused { pause } if !pause.is_zero() => {
                 vec![info(format!("Restart pause, {} second(s)", pause.as_secs()))]
             }
@@ -155,6 +163,7 @@ impl Narrator {
             Event::ServerInfo { text, .. } => {
                 one(Level::PUSH, format!("Info command was pushed by server ('{}')", mask_secrets(text)))
             }
+            Event::StrangerRefused { path, why } => refused(path, *why),
             Event::Notice { text, .. } => vec![info(text.clone())],
             _ => Vec::new(),
         }
@@ -232,6 +241,24 @@ fn received(text: &str) -> String {
     }
 }
 
+/// What stands before these lines by TCP is the connection's other end; by UDP there is none yet.
+fn refused(path: &Path, why: Refusal) -> Vec<Line> {
+    let from = family_address(&path.remote);
+    let prefix = if path.transport == Transport::Tcp { format!("{} ", path.remote) } else { String::new() };
+    let tls_error = |text: &str| one(Level::TLS_ERROR, format!("{prefix}TLS Error: {text} from {from}"));
+    match why {
+        Refusal::TlsAuth => tls_error("incoming packet authentication failed"),
+        Refusal::TlsCrypt => tls_error("tls-crypt unwrapping failed"),
+        _ => {
+            let text = "WARNING: Bad encapsulated packet length from peer: this is not OpenVPN's protocol";
+            vec![
+                line(Level::STREAM_ERROR, format!("{prefix}{text}")),
+                line(Level::STREAM_ERROR, format!("{prefix}Connection reset, restarting [0]")),
+            ]
+        }
+    }
+}
+
 /// A login that was refused, in the words that filters of logs look for.
 const AUTH_ERROR: &str = "TLS Auth Error: Auth Username/Password verification failed for peer";
 
@@ -243,15 +270,15 @@ pub(crate) fn cause_label(reason: &CloseReason) -> Option<String> {
 }
 
 /// The cause in words, then the signal that OpenVPN would raise for itself: monitors look for its name.
-fn closed(role: Role, name: &str, reason: &CloseReason) -> Vec<Line> {
+fn closed(role: Role, usr1: &str, name: &str, reason: &CloseReason) -> Vec<Line> {
     let tls_error = |text: String| Some(line(Level::TLS_ERROR, text));
     let told = || Some(info(reason.to_string()));
     let mut why_refused = "";
     let (cause, signal, label) = match reason {
-        // Whoever asked for it has said so.
         CloseReason::RetriesExhausted(_) => {
             return vec![info(reason.to_string()), info("Exiting due to fatal error".to_owned())];
         }
+        // Whoever asked for it has said so.
         CloseReason::Requested | CloseReason::Restart if role == Role::Client => return Vec::new(),
         CloseReason::Requested => (None, "SIGTERM", "exit"),
         CloseReason::RemoteExit => (None, "SIGTERM", "remote-exit"),
@@ -259,7 +286,7 @@ fn closed(role: Role, name: &str, reason: &CloseReason) -> Vec<Line> {
         CloseReason::HandshakeTimeout | CloseReason::NoTls | CloseReason::FellSilent => {
             (tls_error(format!("TLS Error: {reason}")), "SIGUSR1", "tls-error")
         }
-        CloseReason::Tls(sentence) => {
+        CloseReason::Tls(sentence) | CloseReason::Certificate(sentence) => {
             (tls_error(format!("TLS Error: TLS handshake failed: {sentence}")), "SIGUSR1", "tls-error")
         }
         CloseReason::PingTimeout => {
@@ -299,9 +326,15 @@ fn closed(role: Role, name: &str, reason: &CloseReason) -> Vec<Line> {
         CloseReason::TakenOver => (told(), "SIGTERM", "taken-over"),
         _ => (told(), "SIGUSR1", "session-error"),
     };
+    let signal = if signal == "SIGUSR1" { usr1 } else { signal };
     // An instance of a server never comes back by itself.
     let what = if signal == "SIGTERM" { "exiting" } else { "restarting" };
-    let mut lines: Vec<Line> = cause.into_iter().collect();
+    let mut lines = Vec::new();
+    if let CloseReason::Certificate(sentence) = reason {
+        // Both lines have the sentence: filters look for either.
+        lines.push(line(Level::TLS_ERROR, format!("VERIFY ERROR: depth=0, error={sentence}")));
+    }
+    lines.extend(cause);
     if !why_refused.is_empty() {
         lines.push(line(Level::TLS_ERROR, format!("the login was refused: {why_refused}")));
     }
@@ -331,7 +364,7 @@ mod tests {
 
     #[test]
     fn a_client_comes_and_goes() {
-        let mut narrator = Narrator::new(Role::Server);
+        let mut narrator = Narrator::new(Role::Server, None);
         let path = path("198.51.100.7:54522");
         let session_id = [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef];
         assert_eq!(
@@ -388,7 +421,7 @@ mod tests {
 
     #[test]
     fn a_refused_login_is_told_as_filters_expect_it() {
-        let mut narrator = Narrator::new(Role::Server);
+        let mut narrator = Narrator::new(Role::Server, None);
         let path = path("198.51.100.7:54522");
         tell(&mut narrator, Event::SessionStarted { peer: PEER, path, session_id: [0; 8] });
         let reason = CloseReason::AuthFailed("no such user".into());
@@ -404,7 +437,7 @@ mod tests {
 
     #[test]
     fn a_client_speaks_of_its_server_without_a_prefix() {
-        let mut narrator = Narrator::new(Role::Client);
+        let mut narrator = Narrator::new(Role::Client, None);
         let path = path("[2001:db8::1]:1194");
         let session_id = [0; 8];
         assert_eq!(
@@ -435,6 +468,11 @@ mod tests {
                 "[server] Inactivity timeout (--ping-restart), restarting",
                 "SIGUSR1[soft,ping-restart] received, process restarting"
             ]
+        );
+        let mut narrator = Narrator::new(Role::Client, Some(Remapped::Sigterm));
+        assert_eq!(
+            tell(&mut narrator, Event::Closed { peer: PEER, reason: CloseReason::LinkClosed }),
+            ["Connection reset, restarting [0]", "SIGTERM[soft,connection-reset] received, process exiting"]
         );
     }
 }

@@ -82,7 +82,7 @@ impl ServerRole {
         let log = Rc::clone(&node.io.log);
         facts::of_listeners(&mut env, &host.listeners);
         let mut role = Self {
-            narrator: Narrator::new(EngineRole::Server),
+            narrator: Narrator::new(EngineRole::Server, None),
             tunnel: None,
             hooks: TunnelHooks::new(&host, env, Rc::clone(&log)),
             clients: ClientHooks::new(&host, config, Rc::clone(&log)),

@@ -197,7 +197,7 @@ fn cases() -> Vec<Case> {
             server: End { more: "tls-crypt DIR/one.key\n", ..SERVER },
             client: End { more: "tls-crypt DIR/other.key\n", ..CLIENT },
             adit_serves: Some([
-                "tls-crypt unwrapping failed from 192.0.2.2:",
+                "TLS Error: tls-crypt unwrapping failed from [AF_INET]192.0.2.2:",
                 "Server poll timeout, restarting",
             ]),
             adit_connects: Some([

@@ -4,14 +4,12 @@
 //! the client's address and session id by a keyed hash. Only who sends it back gets a session. Over TCP the
 //! connection proves the address.
 
-use alloc::format;
 use core::time::Duration;
 
 use crate::buffer::PacketBuf;
-use crate::event::{CloseReason, Event};
+use crate::event::{CloseReason, Event, Refusal};
 use crate::packet::Outcome;
 use crate::path::{Path, Transport};
-use crate::peer::PeerId;
 use crate::reason::DropReason;
 use crate::session::Session;
 use crate::time::Instant;
@@ -78,9 +76,8 @@ impl Server {
             return;
         }
         self.next_stranger = now + PAUSE;
-        let wrap = if self.shared.wrap.is_tls_auth() { "tls-auth" } else { "tls-crypt" };
-        let text = format!("{wrap} unwrapping failed from {}: it has another key, or none", path.remote);
-        self.events.notice(PeerId::NONE, text);
+        let why = if self.shared.wrap.is_tls_auth() { Refusal::TlsAuth } else { Refusal::TlsCrypt };
+        self.events.push(Event::StrangerRefused { path: *path, why });
     }
 
     /// Turns the packet into its answer, in its own memory.

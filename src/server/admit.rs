@@ -202,7 +202,9 @@ impl Server {
         };
         match admitted {
             Ok(()) => {}
-            Err(reason @ CloseReason::Tls(_)) => self.close(now, index, reason),
+            Err(reason @ (CloseReason::Tls(_) | CloseReason::Certificate(_))) => {
+                self.close(now, index, reason)
+            }
             Err(reason) => self.refuse(now, index, reason),
         }
     }

@@ -29,7 +29,7 @@ use crate::certificate::PeerCertificate;
 use crate::config::{Ifconfig, IfconfigIpv6, IpNetwork, Lease, NamedText, ServerConfig};
 use crate::data::Special;
 use crate::error::{Error, UsageError};
-use crate::event::{CloseReason, Event, EventQueue};
+use crate::event::{CloseReason, Event, EventQueue, Refusal};
 use crate::host::{Environment, Host};
 use crate::limits::Limits;
 use crate::packet::{Batch, Outcome, Packet, Port, Verdict};
@@ -615,6 +615,11 @@ impl Server {
     }
 
     fn break_link(&mut self, now: Instant, link: LinkId, what: &'static str) {
+        if let Some(path) = self.links.path(link)
+            && !self.peers.has_session_at(&path)
+        {
+            self.events.push(Event::StrangerRefused { path, why: Refusal::BadLength });
+        }
         self.end_all_on(now, link, &CloseReason::LinkBroken(what));
         if self.links.remove(link) {
             self.events.push(Event::LinkClosed { link });

@@ -52,7 +52,7 @@ impl Session {
             return;
         }
         if !accepted {
-            return self.fail(CloseReason::Tls(refusal(self.certificate())));
+            return self.fail(CloseReason::Certificate(refusal(self.certificate())));
         }
         self.current.judgement = Judgement::Accepted;
         match self.client_hello() {

@@ -308,6 +308,9 @@ impl Session {
                     self.messages_received(&record);
                 }
             }
+            Err(error) if is_current && error.is_about_certificate() => {
+                self.fail(CloseReason::Certificate(error.to_string()));
+            }
             Err(error) if is_current => self.fail(CloseReason::Tls(error.to_string())),
             Err(error) => crate::log::debug!("a replaced negotiation failed: {error}"),
         }

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::string::ToString;
 
 use crate::config::{TlsVersion, TlsVersionMax};
-use crate::event::{CloseReason, Event};
+use crate::event::{CloseReason, Event, Refusal};
 use crate::packet::Verdict;
 use crate::sim::{World, WorldBuilder, numbered, tail};
 use crate::{Cipher, DropReason, Framing};
@@ -234,19 +234,15 @@ fn a_wrong_tls_crypt_key_is_said_at_the_server_but_not_every_time() {
     world.start();
     world.run_for(Duration::from_secs(9));
     assert!(world.server.drops().total() > 1, "{}", tail(&world.trace));
-    let notices: std::vec::Vec<_> = world
+    let refused: std::vec::Vec<_> = world
         .server_events
         .iter()
         .filter_map(|event| match event {
-            Event::Notice { text, .. } => Some(text.as_str()),
+            Event::StrangerRefused { path, why } => Some((path.remote, *why)),
             _ => None,
         })
         .collect();
-    let address = world.clients[0].address;
-    assert_eq!(
-        notices,
-        [std::format!("tls-crypt unwrapping failed from {address}: it has another key, or none")]
-    );
+    assert_eq!(refused, [(world.clients[0].address.into(), Refusal::TlsCrypt)]);
     world.run_for(Duration::from_secs(20));
     assert_eq!(world.client_closings(0), [&CloseReason::NoAnswer]);
 }

@@ -67,5 +67,5 @@ fn a_list_that_cannot_be_read_changes_nothing() {
     world.start();
     world.run_for(Duration::from_secs(20));
     assert!(!world.is_up());
-    assert!(world.server_closings().iter().any(|reason| matches!(reason, CloseReason::Tls(_))));
+    assert!(world.server_closings().iter().any(|reason| matches!(reason, CloseReason::Certificate(_))));
 }

@@ -58,6 +58,22 @@ impl TlsError {
         self.kind
     }
 
+    /// Whether it was the peer's certificate that we did not accept.
+    pub const fn is_about_certificate(&self) -> bool {
+        use TlsErrorKind as Kind;
+        matches!(
+            self.kind,
+            Kind::Expired
+                | Kind::NotYetValid
+                | Kind::Revoked
+                | Kind::RevocationListExpired
+                | Kind::UnknownCa
+                | Kind::WrongUsage
+                | Kind::WrongName
+                | Kind::BadCertificate
+        )
+    }
+
     pub(super) fn new(kind: TlsErrorKind, sentence: impl fmt::Display) -> Self {
         Self { kind, sentence: sentence.to_string() }
     }

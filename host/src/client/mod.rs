@@ -124,7 +124,7 @@ impl ClientRole {
             connect_timeout: config.connect_timeout,
             tun_mtu: config.session.tun_mtu,
             log: Rc::clone(&node.io.log),
-            narrator: Narrator::new(EngineRole::Client),
+            narrator: Narrator::new(EngineRole::Client, host.process.remap_usr1),
             privileges,
             waiting: None,
             held: None,
