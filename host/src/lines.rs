@@ -264,7 +264,7 @@ const AUTH_ERROR: &str = "TLS Auth Error: Auth Username/Password verification fa
 
 /// Why a client's session has ended, in the word that stands with the signal in the log; none if somebody asked for it.
 pub(crate) fn cause_label(reason: &CloseReason) -> Option<String> {
-    let lines = closed(Role::Client, "", reason);
+    let lines = closed(Role::Client, "SIGUSR1", "", reason);
     let (_, label) = lines.last()?.text.split_once("[soft,")?;
     Some(label.split(']').next()?.to_owned())
 }
