@@ -124,7 +124,7 @@ fn a_login_by_file() {
         let mut client = endpoint.connect(program);
         endpoint.check_tunnel(&mut client);
         if program == Adit {
-            client.expect_line("the server pushed DNS settings", PATIENCE);
+            client.expect_line("DNS: names are resolved by 172.31.0.10, 172.31.16.10 by ", PATIENCE);
         }
     }
 }

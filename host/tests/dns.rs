@@ -8,7 +8,7 @@ mod lab;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use lab::names::NameServer;
 use lab::network::{Network, SERVER_IPV4};
@@ -71,9 +71,9 @@ impl Place {
         client
     }
 
-    /// What `ip netns exec` puts in place of `/etc/resolv.conf`.
+    /// The client's `/etc/resolv.conf`.
     fn resolv_conf(&self) -> PathBuf {
-        Path::new("/etc/netns").join(self.network.client.name()).join("resolv.conf")
+        self.network.client.etc().join("resolv.conf")
     }
 
     fn text(&self) -> String {

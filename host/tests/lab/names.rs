@@ -5,7 +5,6 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::fs;
 use std::net::UdpSocket;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -17,16 +16,12 @@ pub struct NameServer {
     asked: Arc<Mutex<Vec<String>>>,
     done: Arc<AtomicBool>,
     worker: Option<JoinHandle<()>>,
-    /// What `ip netns exec` puts in place of `/etc` files.
-    folder: PathBuf,
 }
 
 impl NameServer {
     /// Starts it; it answers with `address`.
     pub fn start(network: &Network, address: Ipv4Addr) -> Self {
-        let folder = PathBuf::from("/etc/netns").join(network.client.name());
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("resolv.conf"), format!("nameserver {address}\n")).unwrap();
+        fs::write(network.client.etc().join("resolv.conf"), format!("nameserver {address}\n")).unwrap();
         let socket = network.server.inside(|| UdpSocket::bind((address, 53))).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         let (asked, done) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicBool>::default());
@@ -40,7 +35,7 @@ impl NameServer {
                 }
             })
         };
-        Self { asked, done, worker: Some(worker), folder }
+        Self { asked, done, worker: Some(worker) }
     }
 
     /// The names that were asked for, in order.
@@ -55,7 +50,6 @@ impl Drop for NameServer {
         if let Some(worker) = self.worker.take() {
             let _ = worker.join();
         }
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 

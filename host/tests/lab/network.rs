@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::{fs, thread};
 
@@ -63,7 +63,16 @@ impl Namespace {
         let namespace = Self(format!("{PREFIX}{}-{number}-{role}", std::process::id()));
         run("ip", &["netns", "add", namespace.name()]);
         run("ip", &["-n", namespace.name(), "link", "set", "lo", "up"]);
+        // Programs inside find this in place of /etc/resolv.conf. One that changes it must not change the machine's.
+        fs::create_dir_all(namespace.etc()).unwrap();
+        let text = fs::read("/etc/resolv.conf").unwrap_or_default();
+        fs::write(namespace.etc().join("resolv.conf"), text).unwrap();
         namespace
+    }
+
+    /// What `ip netns exec` puts in place of files in `/etc`.
+    pub fn etc(&self) -> PathBuf {
+        Path::new("/etc/netns").join(&self.0)
     }
 
     /// Its name for `ip netns`.
@@ -92,6 +101,7 @@ impl Namespace {
 impl Drop for Namespace {
     fn drop(&mut self) {
         run_unchecked("ip", &["netns", "delete", &self.0]);
+        let _ = fs::remove_dir_all(self.etc());
     }
 }
 
@@ -102,7 +112,7 @@ fn delete_stale() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let process = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
         if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
-            run_unchecked("ip", &["netns", "delete", &name]);
+            drop(Namespace(name.clone()));
         }
     }
 }
