@@ -32,6 +32,8 @@ impl ClientRole {
                 let lines = (*start..).zip(entries).map(|(index, remote)| entry(index, remote) + "\n");
                 Answer::Lines(lines.collect::<String>() + "END")
             }
+            // It is for an answer to a question that is never asked.
+            Command::Absent("remote") => Answer::Error("remote command failed".into()),
             _ => Answer::Unsupported,
         }
     }

@@ -42,7 +42,7 @@ pub(crate) enum Command {
     RemoteEntries(Entries),
     Signal(Signal),
     State(Vec<Show>),
-    /// The version asked for, if it is one; any other word asks for the usual one.
+    /// The version asked for; 0 if it is no number.
     Status(Option<u8>),
     Test(u32),
     Username {
@@ -205,7 +205,7 @@ pub(crate) fn parse(line: &str) -> Result<Command, String> {
             other => return Err(format!("signal '{other}' is not a known signal type")),
         }),
         "state" => Command::State(if words.is_empty() { vec![Show::Last(1)] } else { shows(&words) }),
-        "status" => Command::Status(number(word(0), 3).filter(|version| *version > 0)),
+        "status" => Command::Status(words.first().map(|word| number(word, u8::MAX).unwrap_or(0))),
         "test" => {
             Command::Test(number(word(0), MAX_TEST_LINES).ok_or_else(|| {
                 format!("the 'test' parameter is a number of lines, at most {MAX_TEST_LINES}")
@@ -217,6 +217,8 @@ pub(crate) fn parse(line: &str) -> Result<Command, String> {
         }
         "version" => Command::Version { told: !words.is_empty() },
         _ => match ABSENT.iter().find(|absent| **absent == name.as_str()) {
+            // OpenVPN takes the two for one.
+            Some(&"client-auth-nt") => Command::Absent("client-auth"),
             Some(absent) => Command::Absent(absent),
             None => return unknown(),
         },
@@ -355,7 +357,7 @@ mod tests {
             ("log off 0", Log(vec![Show::Off, Show::Bad])),
             ("status", Status(None)),
             ("status 3", Status(Some(3))),
-            ("status 4", Status(None)),
+            ("status x", Status(Some(0))),
             ("verb", Verb(None)),
             ("verb 15", Verb(Some(15))),
             ("mute 7", Mute(Some(7))),

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::command::{self, Command, Hold, Show, Signal};
 use super::conversation::Heard;
-use super::{Answer, Kind, Management, Question, Task, text, version};
+use super::{Kind, Management, Question, Task, text, version};
 use crate::log::Level;
 use crate::timer::Every;
 
@@ -121,7 +121,6 @@ impl Management {
             Command::Pkcs11Count => self.line(client, ">PKCS11ID-COUNT:0"),
             Command::Username { kind, text } => return self.enter(client, &kind, Entry::Username(text)),
             Command::Password { kind, text } => return self.enter(client, &kind, Entry::Password(text)),
-            command @ Command::Absent(_) => self.reply(client, &command, Answer::Unsupported),
             for_role => return Some(Task::Ask(client, for_role)),
         }
         None

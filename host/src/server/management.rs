@@ -17,7 +17,8 @@ impl ServerRole {
                     Some(1) => StatusVersion::V1,
                     Some(2) => StatusVersion::V2,
                     Some(3) => StatusVersion::V3,
-                    _ => self.status_version(),
+                    None => self.status_version(),
+                    Some(_) => return Answer::Error("bad status format version number".into()),
                 };
                 Answer::Lines(self.status_text(node, version))
             }

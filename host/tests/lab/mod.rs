@@ -8,6 +8,7 @@
 #![allow(unreachable_pub, reason = "the module is compiled into several test programs")]
 #![allow(clippy::unwrap_used, reason = "the lab fails by panicking")]
 
+pub mod console;
 pub mod names;
 pub mod network;
 pub mod pki;
