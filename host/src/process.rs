@@ -223,7 +223,9 @@ impl Process {
         let engine = engine.map_err(|error| error.to_string())?;
         let mut node = self.node(engine, io);
         let status = self.files.status.clone();
-        let mut role = ClientRole::start(host, &config, self.privileges.clone(), status, kept, &mut node);
+        let env = self.env(&host);
+        let mut role =
+            ClientRole::start(host, &config, env, self.privileges.clone(), status, kept, &mut node);
         let outcome = run::run(&mut node, &mut role, &mut self.signals);
         self.tell_end(&outcome);
         let tunnel = role.finish(&mut node, self.keeps_tunnel(&outcome));

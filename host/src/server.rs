@@ -84,7 +84,7 @@ impl ServerRole {
         let mut role = Self {
             narrator: Narrator::new(EngineRole::Server, None),
             tunnel: None,
-            hooks: TunnelHooks::new(&host, env, Rc::clone(&log)),
+            hooks: TunnelHooks::new(&host, &config.session, env, Rc::clone(&log)),
             clients: ClientHooks::new(&host, config, Rc::clone(&log)),
             status: Every::new(host.status.as_ref().and_then(|status| status.interval), node.clock.now()),
             leases: Every::new(

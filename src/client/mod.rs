@@ -19,6 +19,7 @@ use core::time::Duration;
 
 use crate::algorithm::Role;
 use crate::buffer::PacketBuf;
+use crate::certificate::PeerCertificate;
 use crate::config::{ClientConfig, ConnectRetry, Connection, Credentials, TunnelSettings};
 use crate::data::{OCC_EXIT, Special};
 use crate::error::{Error, UsageError};
@@ -429,6 +430,11 @@ impl Client {
     /// What the server pushed; there from [`Event::Connected`] to [`Event::Closed`].
     pub fn settings(&self) -> Option<&TunnelSettings> {
         self.settings.as_deref()
+    }
+
+    /// The server's certificate, once it has passed all checks.
+    pub fn certificate(&self) -> Option<&Arc<PeerCertificate>> {
+        self.session.as_ref()?.known_certificate()
     }
 
     /// Whether data flows.

@@ -40,6 +40,9 @@ const NOPULL: [&str; 12] = [
     "ip-win32",
 ];
 
+/// The most variables that a server may set for scripts.
+const MAX_ENVIRONMENT: usize = 64;
+
 /// The largest peer-id: 24 bits, all of them set meaning "none".
 const MAX_PEER_ID: u64 = 0xFF_FFFF;
 
@@ -57,6 +60,8 @@ pub struct TunnelSettings {
     pub routes: RouteSettings,
     /// `dns`, `dhcp-option`
     pub dns: DnsSettings,
+    /// `setenv-safe`: names, `OPENVPN_` before them already, and values for scripts.
+    pub environment: Vec<(String, String)>,
     /// `ping`: `Some(None)` switches pings off.
     pub ping: Option<Option<Duration>>,
     /// `ping-restart`, `ping-exit`: `Some(None)` switches the timeout off.
@@ -307,6 +312,17 @@ impl Reading<'_> {
             ["session-timeout", seconds] => settings.session_timeout = values::seconds_or_never(seconds)?,
             ["sndbuf", bytes] => settings.sndbuf = Some(values::number(bytes, 0..=i32::MAX as u64)?),
             ["rcvbuf", bytes] => settings.rcvbuf = Some(values::number(bytes, 0..=i32::MAX as u64)?),
+            ["setenv-safe", name, ref value @ ..] if value.len() <= 1 => {
+                let fine = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                if name.is_empty() || !name.chars().all(fine) {
+                    return Err(Refusal::Notice("its first word is no name for a variable".into()));
+                }
+                if settings.environment.len() >= MAX_ENVIRONMENT {
+                    return Err(Refusal::Notice(format!("there are more than {MAX_ENVIRONMENT} of them")));
+                }
+                let value = value.first().map_or("", |value| value);
+                settings.environment.push((format!("OPENVPN_{name}"), printable(value)));
+            }
             // Nothing to do: continuations are the session's, the rest holds here anyway or is for another system.
             [
                 "push-continuation" | "tun-ipv6" | "persist-tun" | "persist-key" | "ifconfig-nowarn"

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use adit::client::Client;
 use adit::config::{ClientConfig, Credentials, HostConfig, Ipv4Route, Remapped, Remote, TunnelSettings};
-use adit::{CloseReason, Event, Instant, LinkId, Path, RequestId, Role as EngineRole};
+use adit::{CloseReason, Event, Instant, LinkId, Path, RequestId, Role as EngineRole, VerifyDecision};
 
 use crate::device::Tunnel;
 use crate::errors::cause;
@@ -28,6 +28,7 @@ use crate::password::Prompt;
 use crate::privileges::Privileges;
 use crate::resolve::{Found, LookedUp};
 use crate::run::{Node, Outcome, Role};
+use crate::scripts::{Done, Env, Hook, TunnelHooks, facts};
 use crate::signals::Request;
 use crate::status;
 use crate::task::Task;
@@ -91,6 +92,9 @@ pub(crate) struct ClientRole {
     /// The look-up of names in routes.
     names: Option<Task<Vec<Named>>>,
     named_routes: Vec<Ipv4Route>,
+    hooks: TunnelHooks,
+    /// Why the tunnel goes, for scripts.
+    signal: Option<String>,
     /// Tells of changes of the network under the tunnel.
     watch: Option<Watch>,
     /// What the tunnel was set up by.
@@ -104,10 +108,11 @@ pub(crate) struct ClientRole {
 }
 
 impl ClientRole {
-    /// Begins: `tunnel` is what an earlier run kept.
+    /// Begins: `env` is what all scripts are told, `tunnel` what an earlier run kept.
     pub(crate) fn start(
         host: HostConfig,
         config: &ClientConfig,
+        mut env: Env,
         privileges: Privileges,
         status_file: Option<Output>,
         tunnel: Option<Tunnel>,
@@ -119,7 +124,11 @@ impl ClientRole {
         }
         let status = Every::new(host.status.as_ref().and_then(|status| status.interval), now);
         node.engine.start(now);
+        facts::of_remotes(&mut env, &config.remotes);
+        facts::of_dns(&mut env, &host.dns);
         Self {
+            hooks: TunnelHooks::new(&host, &config.session, env, Rc::clone(&node.io.log)),
+            signal: None,
             remotes: config.remotes.clone(),
             connect_timeout: config.connect_timeout,
             tun_mtu: config.session.tun_mtu,
@@ -155,9 +164,17 @@ impl ClientRole {
     pub(crate) fn finish(mut self, node: &mut Node<Client>, keep: bool) -> Option<Tunnel> {
         self.write_status(node);
         node.io.close_links();
+        if let Some(name) = &node.end {
+            self.signal = Some(name.to_lowercase());
+        }
         match self.tunnel.take() {
-            Some(tunnel) if keep => return Some(tunnel.park(&mut node.io)),
-            Some(tunnel) => self.guard = tunnel.close(&mut node.io, &self.log),
+            Some(tunnel) if keep => {
+                if self.host.scripts.up_restart {
+                    self.hooks.run(&node.clock, Hook::Down, "restart", self.signal.as_deref());
+                }
+                return Some(tunnel.park(&mut node.io));
+            }
+            Some(tunnel) => self.close_tunnel(tunnel, node),
             None => {}
         }
         if let Some(guard) = self.guard {
@@ -166,8 +183,9 @@ impl ClientRole {
         None
     }
 
-    fn closed(&mut self, node: &mut Node<Client>, reason: &CloseReason) {
+    fn closed(&mut self, node: &mut Node<Client>, now: Instant, reason: &CloseReason) {
         self.connected = false;
+        self.signal = Some(signal(reason).to_owned());
         if reason.is_final() {
             let failed = !matches!(reason, CloseReason::Requested);
             let outcome = self.leaving.unwrap_or_else(|| Outcome::Exit(u8::from(failed)));
@@ -180,7 +198,19 @@ impl ClientRole {
             });
         } else if !self.host.persist_tun {
             self.down(node);
+        } else if self.host.scripts.up_restart && self.tunnel.is_some() {
+            self.hooks.start(now, &node.io.poller, Hook::Down, "restart");
         }
+    }
+
+    /// `tls-verify` has judged the server's certificates, or not yet.
+    fn verified(&self, node: &mut Node<Client>, now: Instant, request: RequestId, yes: Option<bool>) {
+        let decision = match yes {
+            Some(true) => VerifyDecision::Accept,
+            Some(false) => VerifyDecision::Refuse,
+            None => return,
+        };
+        let _ = node.engine.reply_verify(now, request, decision);
     }
 
     // ---- the status ----
@@ -210,6 +240,15 @@ impl Role<Client> for ClientRole {
         }
         self.note_event(node, &event);
         match event {
+            Event::SessionStarted { path, .. } => self.hooks.begin(&path),
+            Event::VerifyRequested { request, path, certificate, .. } => {
+                let is_fine = self.hooks.verify(now, &node.io.poller, request, &path, certificate);
+                self.verified(node, now, request, is_fine.then_some(true));
+            }
+            Event::PeerAuthenticated { path, .. } => {
+                let certificate = node.engine.certificate().cloned();
+                self.hooks.authenticated(now, &node.io.poller, &path, certificate.as_deref());
+            }
             Event::ConnectRequested { remote, address } => {
                 self.look_up(node, now, Attempt { remote, address });
             }
@@ -218,7 +257,7 @@ impl Role<Client> for ClientRole {
             Event::LinkClosed { link } => node.io.close_link(link),
             Event::Closed { reason, .. } => {
                 self.note_end(node, now, &reason);
-                self.closed(node, &reason);
+                self.closed(node, now, &reason);
             }
             _ => {}
         }
@@ -316,7 +355,19 @@ impl Role<Client> for ClientRole {
         }
     }
 
+    fn handle_script(&mut self, node: &mut Node<Client>, now: Instant) {
+        for done in self.hooks.reap(now, &node.io.poller) {
+            match done {
+                Done::Hook(hook, well) => self.hook_ended(node, now, hook, well),
+                Done::Verified(request, yes) => self.verified(node, now, request, Some(yes)),
+            }
+        }
+    }
+
     fn handle_timeout(&mut self, node: &mut Node<Client>, now: Instant) {
+        if self.hooks.next_timeout().is_some_and(|at| at <= now) {
+            self.handle_script(node, now);
+        }
         if self.opening.is_some_and(|deadline| deadline <= now)
             && let Some((link, remote)) = self.link.take()
         {
@@ -357,7 +408,8 @@ impl Role<Client> for ClientRole {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        self.opening.into_iter().chain(self.status.next()).chain(self.next_tending()).min()
+        let own = [self.opening, self.status.next(), self.next_tending(), self.hooks.next_timeout()];
+        own.into_iter().flatten().min()
     }
 
     fn outcome(&self, _node: &Node<Client>) -> Option<Outcome> {
@@ -375,5 +427,21 @@ fn remapped(text: String, remap: Option<Remapped>) -> String {
     match text.strip_prefix("SIGUSR1[soft,").and_then(|rest| rest.strip_suffix("restarting")) {
         Some(rest) => format!("{signal}[soft,{rest}{what}"),
         None => text,
+    }
+}
+
+/// What scripts find as `signal`: OpenVPN's word for the reason.
+fn signal(reason: &CloseReason) -> &'static str {
+    match reason {
+        CloseReason::PingTimeout => "ping-restart",
+        CloseReason::PingExit => "ping-exit",
+        CloseReason::RemoteExit => "remote-exit",
+        CloseReason::RemoteRestart(_) => "server-pushed-connection-reset",
+        CloseReason::RemoteHalt(_) => "server-pushed-halt",
+        CloseReason::LinkClosed => "connection-reset",
+        CloseReason::AuthFailed(_) => "auth-failure",
+        CloseReason::Restart => "sigusr1",
+        CloseReason::Requested => "sigterm",
+        _ => "tls-error",
     }
 }

@@ -18,6 +18,8 @@ use crate::netconf::{Interface, Ipv4Setup, Ipv6Setup, Moved, Surroundings, Watch
 use crate::poller::Source;
 use crate::resolve::resolve;
 use crate::run::{Node, Outcome};
+use crate::scripts::Hook;
+use crate::scripts::facts::{DeviceFacts, RoutingFacts};
 use crate::task::Task;
 
 /// The routes that a host's name stands for.
@@ -30,8 +32,12 @@ pub(super) enum Stage {
     Names,
     /// The DNS settings are being applied.
     Dns,
+    /// The `up` script runs.
+    Up,
     /// The routes, at this time (`route-delay`).
     Routes { at: Instant },
+    /// The `route-up` script runs.
+    RouteUp,
 }
 
 impl ClientRole {
@@ -47,6 +53,9 @@ impl ClientRole {
         if self.settings.as_ref().is_some_and(|before| is_same_setup(before, &settings)) {
             let name = self.tunnel.as_ref().map_or("", Tunnel::name);
             self.log.info(format_args!("Preserving previous TUN/TAP instance: {name}"));
+            if self.host.scripts.up_restart {
+                self.hooks.start(now, &node.io.poller, Hook::Up, "restart");
+            }
             if self.stage.is_none() {
                 self.complete(node);
             }
@@ -103,15 +112,20 @@ impl ClientRole {
                     Err(why) => self.log.warning(format_args!("a route is left out: {why}")),
                 }
             }
-            self.stage = Some(if self.apply_dns(node) { Stage::Dns } else { self.routes_stage(now) });
+            self.tell_hooks();
+            self.stage = Some(if self.apply_dns(node) { Stage::Dns } else { self.after_dns(node, now) });
         }
         if self.stage == Some(Stage::Dns) && (heard.up || heard.ended) {
-            self.stage = Some(self.routes_stage(now));
+            self.stage = Some(self.after_dns(node, now));
         }
         if matches!(self.stage, Some(Stage::Routes { at }) if at <= now) {
-            self.stage = None;
             self.add_routes(node);
-            self.complete(node);
+            if self.hooks.start(now, &node.io.poller, Hook::RouteUp, "init") {
+                self.stage = Some(Stage::RouteUp);
+            } else {
+                self.stage = None;
+                self.complete(node);
+            }
         }
         if let Some(watch) = &mut self.watch {
             watch.read(now);
@@ -132,7 +146,7 @@ impl ClientRole {
     pub(super) fn next_tending(&self) -> Option<Instant> {
         let routes = match self.stage {
             Some(Stage::Routes { at }) => Some(at),
-            Some(Stage::Names | Stage::Dns) | None => None,
+            Some(Stage::Names | Stage::Dns | Stage::Up | Stage::RouteUp) | None => None,
         };
         routes.into_iter().chain(self.watch.as_ref().and_then(Watch::due)).min()
     }
@@ -179,6 +193,46 @@ impl ClientRole {
         }
     }
 
+    /// The script of that moment has ended, well or not.
+    pub(super) fn hook_ended(&mut self, node: &mut Node<Client>, now: Instant, hook: Hook, well: bool) {
+        match (hook, self.stage) {
+            (Hook::Up, _) if !well => {
+                self.log.error("the up script has failed");
+                self.outcome = Some(Outcome::Exit(1));
+            }
+            (Hook::Up, Some(Stage::Up)) => {
+                self.stage = Some(self.routes_stage(now));
+                self.advance(node, now);
+            }
+            (Hook::RouteUp, Some(Stage::RouteUp)) => {
+                self.stage = None;
+                self.complete(node);
+            }
+            _ => {}
+        }
+    }
+
+    /// What scripts are told about the device, its routes, and what else was pushed.
+    fn tell_hooks(&mut self) {
+        let (Some(tunnel), Some(settings)) = (&mut self.tunnel, &self.settings) else { return };
+        let around = surroundings(tunnel, settings, self.link.map(|(_, address)| address.ip()));
+        let peer = settings.ifconfig_ipv6.map(|ifconfig| ifconfig.gateway);
+        let device = DeviceFacts::new(tunnel.name(), &interface(settings, self.tun_mtu), peer);
+        let mut routes = all_routes(&self.host.routes, &settings.routes);
+        routes.ipv4.extend(&self.named_routes);
+        let routing = RoutingFacts::new(&routes, &around, peer);
+        self.hooks.set_device(device, &routing);
+        self.hooks.set_pushed(&dns::merged(&self.host.dns, &settings.dns), &settings.environment);
+    }
+
+    fn after_dns(&mut self, node: &Node<Client>, now: Instant) -> Stage {
+        if self.hooks.start(now, &node.io.poller, Hook::Up, "init") {
+            Stage::Up
+        } else {
+            self.routes_stage(now)
+        }
+    }
+
     fn routes_stage(&self, now: Instant) -> Stage {
         let pushed = self.settings.as_ref().and_then(|settings| settings.routes.delay);
         let delay = pushed.or(self.host.routes.delay).map(|delay| delay.after);
@@ -209,7 +263,7 @@ impl ClientRole {
             other => {
                 if let Some(old) = other {
                     self.log.info("NOTE: Pulled options changed on restart, will need to close and reopen TUN/TAP device.");
-                    self.guard = old.close(&mut node.io, &self.log);
+                    self.close_tunnel(old, node);
                 }
                 Tunnel::open(&self.host.dev, &mut node.io, &self.log)?.guarded_by(self.guard.take())
             }
@@ -227,12 +281,7 @@ impl ClientRole {
         if self.host.route_noexec {
             return;
         }
-        let vpn = match settings.ifconfig.map(|ifconfig| ifconfig.other) {
-            Some(IfconfigOther::Peer(peer)) => Some(peer),
-            Some(IfconfigOther::Subnet(_)) | None => None,
-        };
-        let around = tunnel.surroundings(self.link.map(|(_, address)| address.ip().to_canonical()));
-        let around = Surroundings { vpn, has_ipv6: settings.ifconfig_ipv6.is_some(), ..around };
+        let around = surroundings(tunnel, settings, self.link.map(|(_, address)| address.ip()));
         let mut routes = all_routes(&self.host.routes, &settings.routes);
         routes.ipv4.extend(&self.named_routes);
         let (changes, problems) = route_steps(&routes, &around);
@@ -240,6 +289,7 @@ impl ClientRole {
             node.management.state(State::of(StateName::AddRoutes));
         }
         tunnel.apply_guarded(changes, &node.io, &self.log);
+        self.hooks.routes_added(&routes);
         for problem in problems {
             self.log.warning(problem);
         }
@@ -282,9 +332,35 @@ impl ClientRole {
         self.names = None;
         self.watch = None;
         if let Some(tunnel) = self.tunnel.take() {
-            self.guard = tunnel.close(&mut node.io, &self.log);
+            self.close_tunnel(tunnel, node);
         }
     }
+
+    /// Closes the device, and waits for the scripts that are told so: there is no session that could suffer from it.
+    pub(super) fn close_tunnel(&mut self, mut tunnel: Tunnel, node: &mut Node<Client>) {
+        let (hooks, clock) = (&mut self.hooks, &node.clock);
+        let signal = self.signal.as_deref();
+        hooks.run(clock, Hook::RoutePreDown, "init", signal);
+        tunnel.remove_routes(&self.log);
+        if self.host.scripts.down_pre {
+            hooks.run(clock, Hook::Down, "init", signal);
+            self.guard = tunnel.close(&mut node.io, &self.log);
+        } else {
+            self.guard = tunnel.close(&mut node.io, &self.log);
+            hooks.run(clock, Hook::Down, "init", signal);
+        }
+        hooks.forget_device();
+    }
+}
+
+/// How the system routes at present, as far as the tunnel's routes depend on it.
+fn surroundings(tunnel: &mut Tunnel, settings: &TunnelSettings, remote: Option<IpAddr>) -> Surroundings {
+    let vpn = match settings.ifconfig.map(|ifconfig| ifconfig.other) {
+        Some(IfconfigOther::Peer(peer)) => Some(peer),
+        Some(IfconfigOther::Subnet(_)) | None => None,
+    };
+    let around = tunnel.surroundings(remote.map(|remote| remote.to_canonical()));
+    Surroundings { vpn, has_ipv6: settings.ifconfig_ipv6.is_some(), ..around }
 }
 
 /// Whether the system would be set up in the same way; tokens and timers do not matter to it.

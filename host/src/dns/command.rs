@@ -31,6 +31,13 @@ fn environment(up: bool, dev: &str, settings: &DnsSettings) -> Vec<(String, Stri
     let script_type = if up { "dns-up" } else { "dns-down" };
     let mut env =
         vec![("dev".to_owned(), dev.to_owned()), ("script_type".to_owned(), script_type.to_owned())];
+    env.extend(variables(settings));
+    env
+}
+
+/// `dns_server_N_...` and `dns_search_domain_N`, as all scripts find them.
+pub(crate) fn variables(settings: &DnsSettings) -> Vec<(String, String)> {
+    let mut env = Vec::new();
     let profiles = Profile::all_of(settings);
     let mut set = |name: String, value: String| env.push((name, value));
     for (number, name) in (1..).zip(profiles.first().into_iter().flat_map(|profile| &profile.search)) {

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use adit::config::DnsSettings;
 
-pub(crate) use command::UserCommand;
+pub(crate) use command::{UserCommand, variables};
 pub(crate) use profile::{merged, to_options};
 
 use crate::guard::Owner;

@@ -55,6 +55,11 @@ impl Env {
         self.values.remove(name);
     }
 
+    /// Takes away all variables whose names begin so.
+    pub(crate) fn remove_all(&mut self, prefix: &str) {
+        self.values.retain(|name, _| !name.starts_with(prefix));
+    }
+
     /// All variables, in the order of their names. Those that hold a password only with `passwords`.
     pub(crate) fn iter(&self, passwords: bool) -> impl Iterator<Item = (&str, &str)> {
         let all = self.values.iter().map(|(name, value)| (name.as_str(), value.as_str()));

@@ -4,8 +4,8 @@ use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use adit::config::{
-    AddressFamily, Bind, HostConfig, Ipv4Network, Ipv6Network, Listener, LogTarget, RouteAddress,
-    RouteSettings,
+    AddressFamily, Bind, DnsSettings, HostConfig, Ipv4Network, Ipv6Network, Listener, LogTarget, Remote,
+    RouteAddress, RouteSettings,
 };
 use adit::{Transport, UnixTime};
 
@@ -29,6 +29,19 @@ pub(crate) fn of_process(config: Option<&str>, host: &HostConfig, started: UnixT
     env.set("daemon_start_time", started.0);
     env.set("daemon_pid", std::process::id());
     env
+}
+
+/// `remote_N`, `proto_N`... of a client.
+pub(crate) fn of_remotes(env: &mut Env, remotes: &[Remote]) {
+    for (number, remote) in (1..).zip(remotes) {
+        let end = if remote.transport == Transport::Tcp { "-client" } else { "" };
+        env.set(&format!("proto_{number}"), proto(remote.transport, remote.family, end));
+        env.set(&format!("remote_{number}"), &remote.host);
+        env.set(&format!("remote_port_{number}"), remote.port);
+        if let Some(bind) = &remote.connection.bind {
+            of_bind(env, number, bind);
+        }
+    }
 }
 
 /// `local_N`, `proto_N`... of a server.
@@ -210,6 +223,31 @@ fn ipv4(ip: IpAddr) -> Option<Ipv4Addr> {
     match ip {
         IpAddr::V4(ip) => Some(ip),
         IpAddr::V6(_) => None,
+    }
+}
+
+/// `foreign_option_N`, which scripts for the resolver read, and `dns_...`. Only what has passed the parser: names of
+/// domains and addresses, not what a server wrote.
+pub(crate) fn of_dns(env: &mut Env, dns: &DnsSettings) {
+    let mut options = Vec::new();
+    let address = |ip: &IpAddr| format!("{} {ip}", if ip.is_ipv4() { "DNS" } else { "DNS6" });
+    if dns.servers.is_empty() {
+        options.extend(dns.addresses.iter().map(address));
+    } else {
+        // The connection's own domain is among the foreign options alone.
+        let mut dns = dns.clone();
+        dns.domain = None;
+        for (name, value) in crate::dns::variables(&dns) {
+            env.set(&name, value);
+        }
+    }
+    options.extend(dns.domain.iter().map(|name| format!("DOMAIN {name}")));
+    options.extend(dns.ntp.iter().map(|ip| format!("NTP {ip}")));
+    options.extend(dns.wins.iter().map(|ip| format!("WINS {ip}")));
+    options.extend(dns.servers.values().flat_map(|server| &server.addresses).map(|(ip, _)| address(ip)));
+    options.extend(dns.search_domains.iter().map(|name| format!("DOMAIN-SEARCH {name}")));
+    for (number, option) in (1..).zip(options) {
+        env.set(&format!("foreign_option_{number}"), format_args!("dhcp-option {option}"));
     }
 }
 

@@ -29,7 +29,7 @@ use runner::Runner;
 
 pub(crate) use clients::ClientHooks;
 pub(crate) use env::Env;
-pub(crate) use tunnel::{Hook, TunnelHooks};
+pub(crate) use tunnel::{Done, Hook, TunnelHooks};
 
 /// A script that nobody waits for may run so long.
 const PATIENCE: Duration = Duration::from_secs(300);
