@@ -172,6 +172,7 @@ fn the_engines_allocate_nothing_for_a_data_packet() {
     for cipher in Cipher::DEFAULT_LIST {
         let mut config = pki.server_config();
         config.session.data_ciphers = vec![cipher];
+        config.connect_by_host = true; // networks behind the client, too
         let mut server = Server::new(config, support::host(), support::NOW).expect("a server");
         let address = "192.0.2.1:4000".parse().expect("an address");
         let mut client = support::connect(&mut server, pki.client_config(), address);
@@ -180,6 +181,10 @@ fn the_engines_allocate_nothing_for_a_data_packet() {
         let mut packets = [Packet::default(); PACKETS];
         for round in 0..3 {
             fill(&mut slab, &mut packets);
+            // Every other one comes from a network behind the client.
+            for packet in packets.iter().step_by(2) {
+                slab[packet.range()][12..16].copy_from_slice(&[10, 2, 3, 9]);
+            }
             let made = allocations(|| {
                 client.handle_tunnel_packets(
                     NOW,

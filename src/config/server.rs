@@ -33,6 +33,8 @@ pub struct ServerConfig {
     pub nopool: bool,
     /// `push`: option texts, in order.
     pub push: Vec<String>,
+    /// What `keepalive` and `tcp-nodelay` push: behind that of `server`, as in OpenVPN.
+    pub push_last: Vec<String>,
     /// `client-to-client`
     pub client_to_client: bool,
     /// `block-ipv6`: inner IPv6 packets of clients are answered by an error.

@@ -92,6 +92,7 @@ pub(super) fn push_list(
 ) -> Vec<String> {
     let mut options = config.push.clone();
     options.extend_from_slice(&addressing.push);
+    options.extend_from_slice(&config.push_last);
     let (mut no_ipv4, mut no_ipv6) = (false, false);
     for change in &instance.push {
         match change {
@@ -115,7 +116,10 @@ pub(super) fn push_list(
         options.push(format!("peer-id {}", id.get()));
     }
     options.extend_from_slice(&assignment.token);
-    options.push(format!("cipher {}", assignment.negotiated.cipher));
+    // Who cannot negotiate would only complain of it.
+    if info.get("IV_CIPHERS").or_else(|| info.get("IV_NCP")).is_some() {
+        options.push(format!("cipher {}", assignment.negotiated.cipher));
+    }
     options.extend(flag_option(info.iv_proto(), &assignment.negotiated));
     if info.get("IV_MTU").is_some() {
         options.push(format!("tun-mtu {}", config.session.tun_mtu));

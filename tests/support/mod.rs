@@ -2,7 +2,10 @@
 
 use core::net::{Ipv4Addr, SocketAddr};
 
-use adit::config::{ClientConfig, Ipv4Network, NamedText, ServerConfig, TlsConfig, WrapConfig};
+use adit::config::{
+    ClientConfig, InstanceConfig, Ipv4Network, NamedText, NoFiles, ServerConfig, TlsConfig, WrapConfig,
+};
+use adit::server::ConnectDecision;
 use adit::{Batch, Client, Event, Host, Instant, LinkId, Packet, Path, Server, UnixTime, Verdict};
 
 /// Slots of a batch, and the bytes of each.
@@ -36,9 +39,22 @@ pub(crate) fn connect(server: &mut Server, config: ClientConfig, address: Socket
         while let Some(event) = client.poll_event() {
             assert!(!matches!(event, Event::Closed { .. }), "{event:?}");
         }
-        while server.poll_event().is_some() {}
+        while let Some(event) = server.poll_event() {
+            if let Event::ClientConnectRequested { request, .. } = event {
+                let decision = ConnectDecision::Accept(Box::new(instance()));
+                server.reply_connect(now, request, decision).expect("an open question");
+            }
+        }
     }
     client
+}
+
+/// What a server that asks is told of each client: networks of several sizes lie behind it.
+fn instance() -> InstanceConfig {
+    let text = "iroute 10.1.0.0 255.255.0.0\niroute 10.2.3.0 255.255.255.0\niroute-ipv6 fd00:1::/48\n";
+    let (config, findings) = InstanceConfig::parse([&NamedText::file("ccd", text)], &mut NoFiles);
+    assert!(findings.is_empty(), "{findings:?}");
+    config
 }
 
 /// Free slots.

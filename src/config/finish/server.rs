@@ -45,7 +45,7 @@ impl Finishing<'_> {
         self.server_socket();
         self.server_pings();
         if self.draft.position("tcp-nodelay").is_some() {
-            self.draft.server.push.push("socket-flags TCP_NODELAY".into());
+            self.draft.server.push_last.push("socket-flags TCP_NODELAY".into());
         }
         self.server_exit_notify();
         let leases = self.leases();
@@ -156,8 +156,8 @@ impl Finishing<'_> {
         let session = &mut self.draft.session;
         session.ping = Some(Duration::from_secs(ping));
         session.ping_timeout = Some(PingTimeout { after: Duration::from_secs(2 * timeout), exit: false });
-        self.draft.server.push.push(format!("ping {ping}"));
-        self.draft.server.push.push(format!("ping-restart {timeout}"));
+        self.draft.server.push_last.push(format!("ping {ping}"));
+        self.draft.server.push_last.push(format!("ping-restart {timeout}"));
     }
 
     fn server_exit_notify(&mut self) {

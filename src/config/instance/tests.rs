@@ -1,5 +1,7 @@
 use std::vec;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::config::NoFiles;
 
@@ -121,4 +123,21 @@ fn ciphers_of_one_client() {
     assert_eq!(config.data_ciphers, Some(vec![Cipher::Aes128Gcm, Cipher::Aes256Gcm]));
     assert_eq!(config.data_ciphers_fallback, Some(Cipher::Aes256Gcm));
     assert_eq!(parse("data-ciphers FOO").0, InstanceConfig::default());
+}
+
+proptest! {
+    /// Whatever a script writes is survived, and every line that is not taken is named.
+    #[test]
+    fn any_text_is_survived(lines in prop::collection::vec("(push|push-remove|iroute|iroute-ipv6|ifconfig-push|ping|config|disable|[ -~]{0,9}) [ -~\\n\"']{0,40}", 0..10)) {
+        let text = lines.join("\n");
+        let (config, findings) = parse(&text);
+        let taken = config.push.len() + config.iroutes.len();
+        prop_assert!(taken + findings.len() <= text.lines().count());
+        prop_assert!(findings.iter().all(|finding| finding.starts_with("ccd/client1:")));
+        for change in &config.push {
+            if let PushChange::Add(option) = change {
+                prop_assert!(!option.contains(',') && !option.contains(char::is_control));
+            }
+        }
+    }
 }

@@ -80,7 +80,8 @@ fn the_guides_server() {
     let (server, host) = server(fixture!("guide-2016/final-server.conf"));
     assert_eq!(server.network, Some(Ipv4Network { address: [10, 0, 255, 0].into(), prefix: 24 }));
     assert_eq!(server.topology, Topology::Subnet);
-    assert_eq!(server.push, ["route 10.0.0.0 255.255.0.0", "ping 10", "ping-restart 120"]);
+    assert_eq!(server.push, ["route 10.0.0.0 255.255.0.0"]);
+    assert_eq!(server.push_last, ["ping 10", "ping-restart 120"]);
     assert_eq!(server.session.ping, Some(Duration::from_secs(10)));
     assert_eq!(
         server.session.ping_timeout,
