@@ -208,6 +208,8 @@ impl<'a> Reader<'a> {
             return Err(statement.complain(0, "this is a block: <connection> ... </connection>"));
         };
         let before = self.draft.connection.clone();
+        // A block that has a key of its own has no other; one without takes that of the whole, wherever it stands.
+        (self.draft.connection.tls_auth, self.draft.connection.tls_crypt) = (None, None);
         self.draft.in_connection = true;
         for inner in statement::read_from(&block.file, block.first_line, &block.text) {
             match inner {

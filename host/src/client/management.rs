@@ -71,7 +71,7 @@ impl ClientRole {
     /// The session is over: tells why, and has the next one wait if the hold flag says so.
     pub(super) fn note_end(&self, node: &mut Node<Client>, now: Instant, reason: &CloseReason) {
         node.management.drop_question();
-        if let CloseReason::AuthFailed(why) = reason {
+        if let CloseReason::AuthFailed(why) | CloseReason::AuthRetry(why) = reason {
             node.management.login_failed(why);
         }
         let label = cause_label(reason).or_else(|| node.end.take()).unwrap_or_default();

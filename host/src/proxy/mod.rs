@@ -99,4 +99,50 @@ mod tests {
         assert_eq!(printable(b"HTTP/1.0 403 no\x1b[31m\x07\xff"), "HTTP/1.0 403 no_[31m__");
         assert_eq!(printable(&[b'x'; 500]).len(), 123);
     }
+
+    /// Noise, whole and in pieces, after beginnings that are right so far.
+    #[test]
+    fn noise_is_refused_or_waited_out() {
+        let login = || Some(Credentials { username: "a".into(), password: Zeroizing::new("b".into()) });
+        let to = || Destination { host: "vpn.example".into(), port: 1194 };
+        let request = Request { version: "1.1", agent: None, headers: &[] };
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        for round in 0..20_000 {
+            let beginnings: [&[u8]; 6] = [
+                b"",
+                b"HTTP/1.1 200 ",
+                b"\x05\0",
+                b"\x05\x02\x01\0",
+                b"\x05\0\x05\0\0",
+                b"\x05\0\x05\0\0\x03",
+            ];
+            let mut dialogue = match round % 3 {
+                0 => Dialogue::Http(HttpConnect::new(&to(), &request, &login())),
+                1 => Dialogue::Socks(Socks::new(Command::Connect(to()), login()).unwrap()),
+                _ => Dialogue::Socks(Socks::new(Command::UdpAssociate, None).unwrap()),
+            };
+            let mut bytes = beginnings[(random() % 6) as usize].to_vec();
+            bytes.extend((0..random() % 40).map(|_| random() as u8));
+            let (mut start, mut end) = (0, 0);
+            while end < bytes.len() {
+                end = (end + 1 + (random() % 8) as usize).min(bytes.len());
+                while dialogue.take_output().is_some() {}
+                match dialogue.handle(&bytes[start..end]) {
+                    Ok((used, Step::Wait)) if used <= end - start => start += used,
+                    Ok((used, _)) if used <= end - start => break,
+                    Ok((used, _)) => panic!("{used} of {} bytes used", end - start),
+                    Err(refusal) => {
+                        assert!(!refusal.sentence.contains(char::is_control), "{refusal:?}");
+                        break;
+                    }
+                }
+            }
+        }
+    }
 }

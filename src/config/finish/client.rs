@@ -58,6 +58,14 @@ impl Finishing<'_> {
             let with = |remote| ConnectionDraft { remote: Some(remote), ..own.clone() };
             connections = remotes.into_iter().map(with).collect();
         }
+        for connection in &mut connections {
+            if connection.tls_auth.is_none() && connection.tls_crypt.is_none() {
+                let whole = &self.draft.connection;
+                (connection.tls_auth, connection.tls_crypt) =
+                    (whole.tls_auth.clone(), whole.tls_crypt.clone());
+                connection.key_direction = connection.key_direction.or(whole.key_direction);
+            }
+        }
         if connections.is_empty() {
             self.missing("'remote' is missing: a client needs 'remote HOST PORT'");
         }
@@ -234,3 +242,6 @@ pub(crate) fn credentials(text: &NamedText) -> Result<Credentials, Diagnostic> {
     let password = next(2, "password")?;
     Ok(Credentials { username: username.into(), password: Zeroizing::new(password.into()) })
 }
+
+#[cfg(test)]
+mod tests;
