@@ -235,3 +235,68 @@ fn only_some_names_and_other_programs() {
         "dns-up tun0 corp.example word\ndns-down tun0 corp.example word\n"
     );
 }
+
+/// systemd-resolved as `./test` unpacks it: installed, it would take over the machine's own name resolution.
+const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/peers/systemd-resolved");
+
+/// Makes `/etc` and `/run` of a mount namespace its own, with a system bus, systemd-resolved, and 192.0.2.1 to ask by
+/// `eth0`; runs adit, and looks a name up once it is gone.
+const SYSTEM: &str = r#"
+    umount /etc/resolv.conf
+    mkdir etc
+    cp -a /etc/. etc || true
+    rm -f etc/resolv.conf
+    ln -s ../run/systemd/resolve/stub-resolv.conf etc/resolv.conf
+    grep -q ^systemd-resolve: etc/passwd || echo systemd-resolve:x:996:996::/:/bin/false >>etc/passwd
+    mkdir -p etc/dbus-1/system.d
+    cp "$peer"/usr/share/dbus-1/system.d/*.conf etc/dbus-1/system.d
+    mount --bind etc /etc
+    mount -t tmpfs tmpfs /run
+    mkdir -p /run/dbus /run/systemd/resolve
+    chown "$(id -u systemd-resolve):$(id -g systemd-resolve)" /run/systemd/resolve
+    export PATH="$peer/usr/bin:$PATH"
+    export LD_LIBRARY_PATH=$(dirname "$(find "$peer" /usr/lib -name 'libsystemd-shared-*.so' | head -n 1)")
+    setpriv --pdeathsig KILL dbus-daemon --system --nofork --nopidfile --nosyslog &
+    until [ -S /run/dbus/system_bus_socket ]; do sleep 0.02; done
+    setpriv --pdeathsig KILL "$(find "$peer" -name systemd-resolved -type f -perm -1 | head -n 1)" &
+    until resolvectl dns eth0 192.0.2.1; do sleep 0.05; done
+    resolvectl default-route eth0 yes
+    "$adit" "$conf" &
+    echo $! >adit.pid
+    wait $!
+    getent ahostsv4 host.corp.example >after
+"#;
+
+#[test]
+fn systemd_resolved_sends_only_the_names_of_the_tunnel_there() {
+    let pushes = "push \"dns search-domains corp.example\"\npush \"dns server 0 address 10.8.0.1\"\n\
+                  push \"dns server 0 resolve-domains corp.example\"\n";
+    let place = Place::new("dns resolved", pushes);
+    let conf = place.folder.write("client.conf", place.client_text(""));
+    let assign =
+        [format!("peer={PEER}"), format!("adit={}", Adit.executable()), format!("conf={}", path(&conf))];
+    let [peer, adit, conf] = &assign;
+    let args = [peer, adit, conf, "unshare", "--mount", "sh", "-e", "-c", SYSTEM].map(AsRef::<str>::as_ref);
+    let mut client = Process::start(&place.network.client, place.folder.path(), "client", "env", &args);
+    client.expect_line("DNS: names in corp.example are resolved by 10.8.0.1 by resolvectl", PATIENCE);
+    client.expect_line(UP, PATIENCE);
+    let resolve = |name: &str| {
+        let id = client.id().to_string();
+        let output = run_unchecked("nsenter", &["-t", &id, "--mount", "--net", "getent", "ahostsv4", name]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.split_ascii_whitespace().next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(resolve("host.corp.example"), "10.8.0.7");
+    assert_eq!(resolve("host"), "10.8.0.7");
+    assert_eq!(resolve("elsewhere.example"), SERVER_IPV4);
+    let asked = place.home.asked();
+    assert!(asked.iter().any(|name| name == "elsewhere.example"), "{asked:?}");
+    assert!(!asked.iter().any(|name| name.contains("corp")), "{asked:?}");
+
+    let id = fs::read_to_string(place.folder.path().join("adit.pid")).unwrap();
+    let id = Pid::from_raw(id.trim().parse().unwrap()).unwrap();
+    kill_process(id, Signal::TERM).unwrap();
+    assert!(client.expect_exit(PATIENCE).success());
+    let after = fs::read_to_string(place.folder.path().join("after")).unwrap();
+    assert!(after.starts_with(SERVER_IPV4), "{after}");
+}
