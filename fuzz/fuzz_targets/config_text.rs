@@ -2,8 +2,15 @@
 
 #![no_main]
 
+use std::sync::{Arc, LazyLock};
+
+use adit::UnixTime;
 use adit::config::{Diagnostic, Profile, Severity};
 use libfuzzer_sys::fuzz_target;
+use rustls::crypto::CryptoProvider;
+
+static CRYPTO: LazyLock<Arc<CryptoProvider>> =
+    LazyLock::new(|| Arc::new(rustls::crypto::ring::default_provider()));
 
 fuzz_target!(|text: &[u8]| {
     let mut read = 0;
@@ -19,7 +26,7 @@ fuzz_target!(|text: &[u8]| {
     let parsed = Profile::parse("fuzz.conf", text, &mut files);
     let is_error = |finding: &Diagnostic| finding.severity == Severity::Error;
     assert_eq!(parsed.profile.is_none(), parsed.diagnostics.iter().any(is_error));
-    for finding in &parsed.diagnostics {
+    for finding in adit::check(&parsed, UnixTime(1_800_000_000), &CRYPTO) {
         assert!(!finding.message.is_empty() && !finding.message.contains(char::is_control), "{finding:?}");
     }
 });

@@ -1,6 +1,9 @@
+use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+use proptest::prelude::*;
 
 use super::*;
 use crate::config::{Profile, Severity};
@@ -8,7 +11,7 @@ use crate::config::{Profile, Severity};
 /// 2026-11-28.
 const NOW: UnixTime = UnixTime(1_795_824_000);
 
-macro_rules! file {
+macro_rules! testdata {
     ($name:literal) => {
         include_bytes!(concat!("../tls/testdata/", $name)).to_vec()
     };
@@ -16,13 +19,13 @@ macro_rules! file {
 
 fn read(path: &str) -> Result<Vec<u8>, String> {
     Ok(match path {
-        "ca.crt" => file!("ca.crt"),
-        "server.crt" => file!("server.crt"),
-        "client.crt" => file!("client.crt"),
-        "expired.crt" => file!("expired.crt"),
-        "sha1.crt" => file!("sha1.crt"),
-        "key" => file!("rsa.key"),
-        "other.key" => file!("p256.key"),
+        "ca.crt" => testdata!("ca.crt"),
+        "server.crt" => testdata!("server.crt"),
+        "client.crt" => testdata!("client.crt"),
+        "expired.crt" => testdata!("expired.crt"),
+        "sha1.crt" => testdata!("sha1.crt"),
+        "key" => testdata!("rsa.key"),
+        "other.key" => testdata!("p256.key"),
         "ta.key" => {
             crate::crypto::emit_static_key(&crate::crypto::KeyBlock::new([7; 256])).as_bytes().to_vec()
         }
@@ -59,6 +62,37 @@ fn nothing_is_found_where_nothing_is_wrong() {
     assert_eq!(client(""), [""; 0]);
 }
 
+/// A word that a hostile or careless hand may have written.
+fn word() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("route".to_owned()),
+        Just("route-ipv6".to_owned()),
+        Just("dhcp-option DNS".to_owned()),
+        Just("dns server 0 address".to_owned()),
+        Just("redirect-gateway !ipv4 ipv6".to_owned()),
+        "[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}",
+        "[0-9a-f:]{1,12}/[0-9]{1,3}",
+        "\\PC{0,12}",
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(lines in prop::collection::vec((0..6_usize, prop::collection::vec(word(), 0..4)), 0..8)) {
+        let names = ["push", "server", "server-ipv6", "management", "compress", "topology"];
+        let text: String = lines
+            .iter()
+            .map(|(name, words)| match names[*name] {
+                "push" => format!("push \"{}\"\n", words.join(" ")),
+                name => format!("{name} {}\n", words.join(" ")),
+            })
+            .collect();
+        for finding in findings(&text) {
+            prop_assert!(!finding.contains(char::is_control), "{finding:?}");
+        }
+    }
+}
+
 /// Exactly one finding, which begins so.
 fn one(found: &[String], start: &str) {
     assert!(found.len() == 1 && found[0].starts_with(start), "{start}: {found:#?}");
@@ -73,7 +107,10 @@ fn weak_and_obsolete_settings() {
         ("management localhost 7505", "warning x.conf:9:1: management: every user of this machine"),
         ("management 192.0.2.1 7505", "warning x.conf:9:1: management: whoever reaches 192.0.2.1"),
         ("tls-auth ta.key", "warning ta.key:1: there is no key direction"),
-        ("verify-client-cert optional", "warning x.conf:9:1: verify-client-cert: a password alone"),
+        (
+            "script-security 2\nauth-user-pass-verify /bin/true via-file\nverify-client-cert optional",
+            "warning x.conf:11:1: verify-client-cert: a password alone",
+        ),
     ] {
         one(&server(more), start);
     }
@@ -179,7 +216,7 @@ fn certificates_and_keys() {
 
 #[test]
 fn a_bad_line_within_a_block_is_named() {
-    let certificate = String::from_utf8(file!("ca.crt")).unwrap();
+    let certificate = String::from_utf8(testdata!("ca.crt")).unwrap();
     let lines: Vec<&str> = certificate.lines().collect();
     let damaged = format!("{}\n{}\n", lines[..4].join("\n"), "M?II");
     let text = format!(

@@ -1,10 +1,11 @@
 //! What the command does besides being one end of a tunnel: it checks configurations, makes keys, asks whether a server
-//! answers, explains itself. Each tool prints what it has to say and ends; none touches the engine's loop.
+//! answers, shows what there is to choose from, explains itself. Each tool prints what it has to say and ends; none touches the engine's loop.
 
 mod check;
 mod docs;
 mod genkey;
 mod probe;
+mod show;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,10 @@ pub(crate) fn run(args: &[String]) -> Option<ExitCode> {
     }
     if asks("--version") {
         println!("{}", crate::version());
+        return Some(ExitCode::SUCCESS);
+    }
+    if let Some(list) = args.iter().find_map(|arg| show::list(arg)) {
+        print!("{list}");
         return Some(ExitCode::SUCCESS);
     }
     if asks("--print-docs") {

@@ -95,7 +95,7 @@ fn files_that_are_not_there_or_not_secret() {
     }
     assert_eq!(lines.len(), 6, "{lines:#?}");
 
-    // From elsewhere, with options behind.
+    // From elsewhere, with options behind, and with the settings of clients.
     for name in ["ccd", "logs"] {
         fs::create_dir(folder.path().join(name)).unwrap();
     }
@@ -110,6 +110,12 @@ fn files_that_are_not_there_or_not_secret() {
         let (lines, status) = check(&outside, args);
         assert!(status == 0 && lines.len() == 2, "{args:?}: {lines:#?}");
     }
+    folder.write("ccd/client1", "ifconfig-push 10.8.0.9 255.255.255.0\nirout 10.9.0.0 255.255.0.0\n");
+    let (lines, _) = check(&folder, &["--config", "server.conf", "--cert", "actmotech.local.crt"]);
+    assert!(
+        lines.iter().any(|line| line.starts_with("ccd/client1:2:1: ") && line.contains("irout")),
+        "{lines:#?}"
+    );
 }
 
 #[test]

@@ -207,7 +207,8 @@ fn a_profile_s_remotes_are_all_asked_with_its_key() {
         ),
     );
     let (report, status) = probe(&network, &folder, &["--probe", "client.ovpn", "--json"]);
-    assert_eq!((status, &report["answered"], &report["protection"]), (0, &true.into(), &"tls-crypt".into()));
+    assert_eq!((status, &report["answered"]), (0, &true.into()));
+    assert_eq!(report["targets"][1]["protection"], "tls-crypt");
     let outcomes: Vec<&str> = report["targets"]
         .as_array()
         .unwrap()

@@ -21,7 +21,7 @@ struct Case {
     sample: &'static str,
     /// More of the command line, as the system has it.
     options: &'static str,
-    /// Of the stock end; `KEY` is the static key.
+    /// Of the stock end; `KEY` is the static key, `LOGIN` a name and a password.
     peer: &'static str,
     /// Whom the client pings, and what it has then.
     server: &'static str,
@@ -39,10 +39,10 @@ const SERVERS: [Case; 4] = [
     Case {
         sample: "opnsense-server.conf",
         options: "",
-        peer: "proto udp\ntls-auth KEY 1\nauth SHA512\n",
+        peer: "proto udp\ntls-auth KEY 1\nauth SHA512\nauth-user-pass LOGIN\n",
         server: "10.10.0.1",
         // By the override.
-        address: "10.10.0.2/24",
+        address: "10.10.0.77/24",
     },
     Case {
         sample: "vyos-server.conf",
@@ -54,7 +54,7 @@ const SERVERS: [Case; 4] = [
     Case {
         sample: "pfsense-server.conf",
         options: "",
-        peer: "proto udp\ntls-auth KEY 1\nauth SHA256\n",
+        peer: "proto udp\ntls-auth KEY 1\nauth SHA256\nauth-user-pass LOGIN\n",
         server: "10.99.0.1",
         address: "10.99.0.2/24",
     },
@@ -168,6 +168,8 @@ impl Lab {
             private(&folder, name, &fs::read(file).unwrap());
         }
         private(&folder, "login.txt", b"somebody\nsomething\n");
+        private(&folder, "event.sh", b"#!/bin/sh\nexit 0\n");
+        fs::set_permissions(folder.path().join("event.sh"), fs::Permissions::from_mode(0o755)).unwrap();
         for directory in ["ccd", "csc"] {
             fs::create_dir(folder.path().join(directory)).unwrap();
         }
@@ -183,7 +185,7 @@ impl Lab {
     fn sample(&self, case: &Case, namespace: &crate::lab::network::Namespace) -> Process {
         let directory = path(self.folder.path());
         let mut text = fs::read_to_string(format!("{SAMPLES}/{}", case.sample)).unwrap();
-        text = text.replace("/etc/openvpn", directory).replace("client-config-dir", "#client-config-dir");
+        text = text.replace("/etc/openvpn", directory);
         for name in ["ca.crt", "client1.crt", "client1.key", "static.key"] {
             let file = fs::read_to_string(self.folder.path().join(name)).unwrap();
             text = text.replace(&format!("[{name}]\n"), &file);
@@ -201,7 +203,8 @@ impl Lab {
     }
 
     fn peer(&self, case: &Case) -> String {
-        case.peer.replace("KEY", path(&self.folder.path().join("static.key")))
+        let [key, login] = ["static.key", "login.txt"].map(|name| self.folder.path().join(name));
+        case.peer.replace("KEY", path(&key)).replace("LOGIN", path(&login))
     }
 
     fn carries(&self, case: &Case) {

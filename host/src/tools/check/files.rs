@@ -4,7 +4,7 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use adit::config::{Diagnostic, Outline, Stated};
+use adit::config::{Diagnostic, InstanceConfig, NamedText, Outline, Position, Stated};
 
 use crate::errors::unreadable;
 
@@ -44,6 +44,34 @@ const WRITTEN: &[&str] = &["log", "log-append", "status", "writepid", "ifconfig-
 pub(super) fn findings(outline: &Outline) -> Vec<Diagnostic> {
     let mut found: Vec<Diagnostic> = outline.iter().filter_map(|stated| finding(outline, stated)).collect();
     found.extend(blocks(outline));
+    if let Some(directory) = outline.last("client-config-dir").and_then(|stated| stated.argument(1)) {
+        found.extend(clients(&outline.path(directory)));
+    }
+    found
+}
+
+/// What is wrong with the files of single clients, by name.
+fn clients(directory: &str) -> Vec<Diagnostic> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
+    let mut files: Vec<String> = files.filter_map(|path| path.to_str().map(str::to_owned)).collect();
+    files.sort();
+    let read = |path: &str| fs::read(path).map_err(|error| unreadable(path, &error));
+    let mut found = Vec::new();
+    for file in files {
+        match read(&file) {
+            Ok(text) => {
+                let text = NamedText::file(file.as_str(), text);
+                found.extend(InstanceConfig::parse([&text], &mut |path: &str| read(path)).1);
+            }
+            Err(why) => {
+                found.push(Diagnostic::error(
+                    &Position::new(file.as_str(), 0, 0),
+                    format!("cannot read it: {why}"),
+                ));
+            }
+        }
+    }
     found
 }
 

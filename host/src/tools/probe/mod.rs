@@ -13,7 +13,6 @@ use std::thread;
 use std::time::Duration;
 
 use adit::wire::SessionId;
-use adit::wrap::WrapKeys;
 
 use crate::clock::Clock;
 use crate::fill_random;
@@ -110,10 +109,8 @@ fn ask(request: &Request) -> Vec<Finding> {
                         Err(cause) => return vec![remote.unresolved(cause)],
                     };
                     thread::scope(|scope| {
-                        let asked: Vec<_> = targets
-                            .into_iter()
-                            .map(|target| scope.spawn(move || target.ask(&request.keys)))
-                            .collect();
+                        let asked: Vec<_> =
+                            targets.into_iter().map(|target| scope.spawn(move || target.ask())).collect();
                         asked.into_iter().filter_map(|thread| thread.join().ok()).collect()
                     })
                 })
@@ -124,7 +121,8 @@ fn ask(request: &Request) -> Vec<Finding> {
 }
 
 impl Target {
-    fn ask(self, keys: &WrapKeys) -> Finding {
+    fn ask(self) -> Finding {
+        let keys = &self.protection.keys;
         let clock = Clock::new();
         let started = clock.now();
         let (outcome, packets) = match self.address {

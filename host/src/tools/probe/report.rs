@@ -50,7 +50,6 @@ impl<'a> Report<'a> {
         let report = json!({
             "version": 1,
             "answered": self.answered(),
-            "protection": self.request.protection,
             "targets": findings,
         });
         format!("{report:#}\n")
@@ -63,6 +62,7 @@ impl<'a> Report<'a> {
             "port": target.port,
             "proto": proto(target),
             "address": target.address.map(|address| address.ip().to_string()),
+            "protection": target.protection.name,
             "outcome": word(outcome),
             "message": self.sentence(finding),
             "causes": self.causes(finding),
@@ -95,7 +95,7 @@ impl<'a> Report<'a> {
         let seconds = after.as_secs_f64();
         match outcome {
             Outcome::Answered { protection_fits, cookie } => {
-                let protection = match (protection_fits, self.request.protection) {
+                let protection = match (protection_fits, target.protection.name) {
                     (true, "none") => {
                         "it does not protect its control packets (no tls-auth or tls-crypt)".into()
                     }
@@ -159,29 +159,33 @@ impl<'a> Report<'a> {
                 proto(target)
             )
         };
-        match finding.outcome {
+        let mut causes = match finding.outcome {
             Outcome::Silent if target.is_tcp() => vec![
                 blocked(),
                 "nothing has this address: the server is down, or the address is an old one".into(),
             ],
             Outcome::Silent => vec![
                 blocked(),
-                self.wrong_key(),
+                self.wrong_key(target),
                 format!("the server listens on another port, or by {other}, and a firewall drops the rest"),
                 "nothing has this address: the server is down, or the address is an old one".into(),
                 "the server answers no more first packets for now (connect-freq-initial), or not to this address"
                     .into(),
             ],
             Outcome::Closed | Outcome::Mute => {
-                vec![self.wrong_key(), "it is some other service than OpenVPN".into()]
+                vec![self.wrong_key(target), "it is some other service than OpenVPN".into()]
             }
-            Outcome::Other(Service::Unreadable) => vec![self.wrong_key()],
+            Outcome::Other(Service::Unreadable) => vec![self.wrong_key(target)],
             _ => Vec::new(),
+        };
+        if target.proxied && !matches!(finding.outcome, Outcome::Answered { .. }) {
+            causes.push("the client goes through a proxy, and the probe does not".into());
         }
+        causes
     }
 
-    fn wrong_key(&self) -> String {
-        match (self.request.protection, &self.request.profile) {
+    fn wrong_key(&self, target: &Target) -> String {
+        match (target.protection.name, &self.request.profile) {
             ("none", None) => "the server has a key for its control channel (tls-auth, tls-crypt, tls-crypt-v2), and answers nobody without: name the profile, or --tls-crypt FILE",
             ("none", Some(_)) => "the server has a key for its control channel (tls-auth, tls-crypt, tls-crypt-v2), and the profile has none",
             ("tls-auth", _) => "the server's tls-auth has another key, the same direction instead of the other one (server 0, client 1), or another digest (auth); or it is tls-crypt there",

@@ -21,9 +21,6 @@ const FORMS: &str = "--probe FILE, or --probe HOST PORT [udp|tcp]";
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) remotes: Vec<Named>,
-    pub(super) keys: WrapKeys,
-    /// `tls-auth`, `tls-crypt`, or `none`.
-    pub(super) protection: &'static str,
     /// The profile that all of it is from.
     pub(super) profile: Option<String>,
     pub(super) json: bool,
@@ -38,6 +35,17 @@ pub(super) struct Named {
     family: Option<AddressFamily>,
     /// `remote-random-hostname`
     random: bool,
+    /// `http-proxy`, `socks-proxy`
+    proxied: bool,
+    protection: Protection,
+}
+
+/// How control packets are protected.
+#[derive(Clone, Debug)]
+pub(super) struct Protection {
+    /// `tls-auth`, `tls-crypt`, or `none`.
+    pub(super) name: &'static str,
+    pub(super) keys: WrapKeys,
 }
 
 /// One address of a remote.
@@ -48,6 +56,9 @@ pub(super) struct Target {
     pub(super) transport: Transport,
     /// None if there is none.
     pub(super) address: Option<SocketAddr>,
+    /// The client goes through a proxy, which the probe does not.
+    pub(super) proxied: bool,
+    pub(super) protection: Protection,
 }
 
 impl Request {
@@ -83,18 +94,24 @@ impl Request {
             return Err(vec![format!("{file} is a server's: the probe goes out from a client")]);
         };
         let random = profile.host.remote_random_hostname;
-        let named = |Remote { host, port, transport, family, .. }: Remote| Named {
-            host,
-            port,
-            transport,
-            family,
-            random,
+        let session = &client.session;
+        let named = |remote: &Remote| {
+            let wrap = remote.connection.wrap.as_ref().unwrap_or(&session.wrap);
+            Ok(Named {
+                host: remote.host.clone(),
+                port: remote.port,
+                transport: remote.transport,
+                family: remote.family,
+                random,
+                proxied: remote.connection.proxy.is_some(),
+                protection: Protection::of(wrap, session.auth)?,
+            })
         };
-        let remotes: Vec<Named> = client.remotes.into_iter().map(named).collect();
+        let remotes: Vec<Named> = client.remotes.iter().map(named).collect::<Result<_, Vec<String>>>()?;
         if remotes.is_empty() {
             return Err(vec![format!("{file} names no server: remote HOST PORT")]);
         }
-        Self::new(remotes, &client.session.wrap, client.session.auth, Some(file.to_owned()), json)
+        Ok(Self { remotes, profile: Some(file.to_owned()), json })
     }
 
     fn of_address(
@@ -115,25 +132,23 @@ impl Request {
             )]
         })?;
         let (wrap, auth) = wrapping(options).map_err(|sentence| vec![sentence])?;
-        let remote = Named { host: host.to_owned(), port, transport, family, random: false };
-        Self::new(vec![remote], &wrap, auth, None, json)
+        let protection = Protection::of(&wrap, auth)?;
+        let host = host.to_owned();
+        let remote = Named { host, port, transport, family, random: false, proxied: false, protection };
+        Ok(Self { remotes: vec![remote], profile: None, json })
     }
+}
 
-    fn new(
-        remotes: Vec<Named>,
-        wrap: &WrapConfig,
-        auth: Digest,
-        profile: Option<String>,
-        json: bool,
-    ) -> Result<Self, Vec<String>> {
+impl Protection {
+    fn of(wrap: &WrapConfig, auth: Digest) -> Result<Self, Vec<String>> {
         let keys =
             WrapKeys::new(Role::Client, wrap, auth).map_err(|diagnostic| vec![diagnostic.to_string()])?;
-        let protection = match wrap {
+        let name = match wrap {
             WrapConfig::TlsAuth { .. } => "tls-auth",
             WrapConfig::TlsCrypt { .. } => "tls-crypt",
             _ => "none",
         };
-        Ok(Self { remotes, keys, protection, profile, json })
+        Ok(Self { name, keys })
     }
 }
 
@@ -203,7 +218,14 @@ impl Named {
     }
 
     fn target(&self, address: Option<SocketAddr>) -> Target {
-        Target { host: self.host.clone(), port: self.port, transport: self.transport, address }
+        Target {
+            host: self.host.clone(),
+            port: self.port,
+            transport: self.transport,
+            address,
+            proxied: self.proxied,
+            protection: self.protection.clone(),
+        }
     }
 }
 
