@@ -10,15 +10,15 @@ use std::{fs, io};
 
 use adit::client::Client;
 use adit::config::{
-    ClientConfig, Diagnostic, HostConfig, LogTarget, ProcessConfig, Profile, RoleConfig, ServerConfig,
-    Severity,
+    AuthUserPass, ClientConfig, Credentials, Diagnostic, HostConfig, LogTarget, ProcessConfig, Profile,
+    RoleConfig, ServerConfig, Severity,
 };
 use adit::server::Server;
 use adit::{Endpoint, Host};
 
 use crate::client::ClientRole;
 use crate::clock::Clock;
-use crate::daemon::{detach, redirect_output};
+use crate::daemon::{ask_login, detach, redirect_output};
 use crate::device::Tunnel;
 use crate::errors::cause;
 use crate::file::Output;
@@ -66,6 +66,8 @@ pub(crate) struct Process {
     clock: Clock,
     signals: Signals,
     management: Management,
+    /// Name and password that were asked for before the terminal was let go.
+    login: Option<Credentials>,
     /// `writepid`, to be deleted at the end.
     pid_file: Option<String>,
 }
@@ -90,12 +92,12 @@ impl Process {
         }
         show_settings(&log, host);
         log.info(version());
-        let settled = settle(host, &log, clock, &notifier).inspect_err(|why| {
+        let settled = settle(&profile, &log, clock, &notifier).inspect_err(|why| {
             log.error(why);
             log.info(FATAL);
         });
         // The log has it, and may be what standard error is.
-        let (files, signals, management) = settled.map_err(|_| Failure(Vec::new()))?;
+        let Settled { files, signals, management, login } = settled.map_err(|_| Failure(Vec::new()))?;
         let pid_file = process.writepid.clone().filter(|_| process.chroot.is_none());
         Ok(Self {
             args,
@@ -108,6 +110,7 @@ impl Process {
             clock,
             signals,
             management,
+            login,
             pid_file,
         })
     }
@@ -218,6 +221,9 @@ impl Process {
         kept: Option<Tunnel>,
     ) -> Result<(Outcome, Option<Tunnel>), String> {
         crate::peer_info::complete(&mut config);
+        if let (AuthUserPass::Ask, Some(login)) = (&config.auth_user_pass, &self.login) {
+            config.auth_user_pass = AuthUserPass::Given(login.clone());
+        }
         let io = self.io(config.session.tun_mtu.max(MAX_PUSHED_MTU))?;
         let engine = Client::new(config.clone(), self.engine_host(), self.clock.now());
         let engine = engine.map_err(|error| error.to_string())?;
@@ -341,13 +347,17 @@ fn show_settings(log: &Log, host: &HostConfig) {
     }
 }
 
+/// What was opened and asked for at the start.
+struct Settled {
+    files: Files,
+    signals: Signals,
+    management: Management,
+    login: Option<Credentials>,
+}
+
 /// Opens what stays open, and sets the process up, in the background if it is to be there.
-fn settle(
-    host: &HostConfig,
-    log: &Rc<Log>,
-    clock: Clock,
-    notifier: &Notifier,
-) -> Result<(Files, Signals, Management), String> {
+fn settle(profile: &Profile, log: &Rc<Log>, clock: Clock, notifier: &Notifier) -> Result<Settled, String> {
+    let host = &profile.host;
     let process = &host.process;
     let files = open_files(host, &Files::default())?;
     let management = Management::open(host.management.as_ref(), log, clock)?;
@@ -362,13 +372,15 @@ fn settle(
         let pid = format!("{}\n", std::process::id());
         fs::write(path, pid).map_err(|error| format!("writepid: cannot write {path}: {}", cause(&error)))?;
     }
+    let signals = Signals::new(process.remap_usr1);
+    let mut signals = signals.map_err(|error| format!("cannot take over signals: {error}"))?;
+    let mut login = None;
     if let Some(foreground) = foreground {
+        login = ask_login(profile, &mut signals)?;
         foreground.release(log.is_file()).map_err(|error| format!("daemon: {}", cause(&error)))?;
     }
     set_priority(process, log);
-    let signals = Signals::new(process.remap_usr1);
-    let signals = signals.map_err(|error| format!("cannot take over signals: {error}"))?;
-    Ok((files, signals, management))
+    Ok(Settled { files, signals, management, login })
 }
 
 /// `nice` and `mlock`, as far as the system allows.

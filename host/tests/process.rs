@@ -150,6 +150,40 @@ fn what_is_wrong_is_told_before_the_background() {
 }
 
 #[test]
+fn a_daemon_asks_for_the_password_while_there_is_a_terminal() {
+    let place = Place::new("password");
+    let script = "#!/bin/sh\n[ \"$username\" = alice ] && [ \"$password\" = secret ]\n";
+    let script = place.folder.write("verify", script);
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let more = format!("script-security 3\nauth-user-pass-verify {} via-env\n", path(&script));
+    let text = server_text(&more);
+    let mut server = Stock.start(&place.network.server, &place.folder, "server", &text);
+    server.expect_line(UP, PATIENCE);
+    let text = client_text("auth-user-pass\ndaemon\nwritepid client.pid\nlog client-file.log\n");
+    let file = place.folder.write("client.conf", text);
+    let command = format!("{} {}", Adit.executable(), path(&file));
+    let (namespace, folder) = (&place.network.client, place.folder.path());
+    let mut terminal = Process::start_at_terminal(namespace, folder, "client", &command);
+    terminal.expect_line("Enter Auth Username: ", PATIENCE);
+    terminal.enter("alice");
+    terminal.expect_line("Enter Auth Password: ", PATIENCE);
+    terminal.enter("secret");
+    assert!(terminal.expect_exit(PATIENCE).success());
+    let daemon = Daemon::of(&place.path("client.pid"));
+    let log = || place.file("client-file.log");
+    assert!(wait_until(PATIENCE, || log().contains(UP)), "{}", log());
+    // It is asked no more.
+    daemon.signal(Signal::HUP);
+    assert!(wait_until(PATIENCE, || log().matches(UP).count() == 2), "{}", log());
+
+    let mut terminal = Process::start_at_terminal(namespace, folder, "again", &command);
+    terminal.expect_line("Enter Auth Username: ", PATIENCE);
+    terminal.enter("\u{3}");
+    assert!(!terminal.expect_exit(PATIENCE).success());
+    assert!(wait_until(PATIENCE, || log().contains("SIGINT has ended the question")), "{}", log());
+}
+
+#[test]
 fn a_daemon_without_a_file_logs_to_the_system() {
     let place = Place::new("syslog");
     let devices = place.path("dev");
