@@ -339,6 +339,29 @@ fn a_file_with_a_name_alone_asks_for_the_password() {
     place.ping();
 }
 
+/// A second step, in a browser perhaps: the server says how long that may take, which is longer than `hand-window`.
+#[test]
+fn a_login_that_is_decided_late_is_waited_for() {
+    let place = Place::new("pending");
+    let script = place.script(
+        "verify",
+        "printf '30\\nwebauth\\nWEB_AUTH::https://login.example/x?y,z\\n' > \"$auth_pending_file\"\n\
+         (sleep 8; printf 1 > \"$auth_control_file\") > /dev/null 2>&1 &\nexit 2",
+    );
+    let _server = place
+        .serve("server", &format!("proto udp\nscript-security 2\nauth-user-pass-verify {script} via-file\n"));
+    place.folder.write("login", "alice\nsecret\n");
+    let mut client = place.connect(&format!(
+        "proto udp\nremote {SERVER_IPV4} 1194\nauth-user-pass login\nsetenv IV_SSO webauth\nhand-window 6\nverb 4\n"
+    ));
+    client.expect_line("AUTH_PENDING received, the server decides within 30 seconds", PATIENCE);
+    client.expect_line("Info command was pushed by server", PATIENCE);
+    client.expect_line(UP, PATIENCE);
+    assert_eq!(client.count("SIGUSR1"), 0);
+    assert!(!client.log().contains("login.example"), "a link that logs somebody in");
+    place.ping();
+}
+
 /// The server's token stands for the login; a server that was started again does not know it.
 #[test]
 fn a_token_is_used_and_a_refused_one_replaced_by_the_login() {
