@@ -196,7 +196,14 @@ fn time_stamp(time: LocalTime, micros: Option<u32>) -> String {
 
 /// Control characters in what a peer sent must not forge another line, nor steer a terminal.
 fn harmless(text: String) -> String {
-    if text.chars().any(char::is_control) { text.replace(char::is_control, "?") } else { text }
+    if text.chars().any(is_unprintable) { text.replace(is_unprintable, "?") } else { text }
+}
+
+/// What moves the cursor of a terminal, or makes a line read other than it is: control characters, and those that
+/// Unicode has for the direction of text and for nothing at all.
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -219,6 +226,7 @@ mod tests {
         assert_eq!(time_stamp(time, None), "2016-07-24 09:35:09 ");
         assert_eq!(time_stamp(time, Some(15529)), "2016-07-24 09:35:09 us=15529 ");
         assert_eq!(harmless("a\nb\u{1b}[0m".to_owned()), "a?b?[0m");
+        assert_eq!(harmless("\u{202e}gpj.exe \u{e9}".to_owned()), "?gpj.exe \u{e9}");
     }
 
     #[test]

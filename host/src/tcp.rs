@@ -5,10 +5,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use adit::config::SocketOptions;
-use socket2::{Socket, Type};
+use socket2::{SockRef, Socket, Type};
 
 use crate::proxy::{Dialogue, Refusal, Step};
-use crate::socket::{Families, open};
+use crate::socket::{Families, open, set_buffers};
 
 /// How many bytes may wait to be sent on a connection. What comes on top is lost, as it would be on UDP: the packets
 /// inside have their own retransmissions.
@@ -161,6 +161,12 @@ impl Connection {
     /// Whether the connection is still being opened.
     pub(crate) fn is_connecting(&self) -> bool {
         self.connecting
+    }
+
+    /// Sets the sizes that the server names (`sndbuf`, `rcvbuf`), in bytes.
+    pub(crate) fn set_buffers(&self, send: Option<u32>, receive: Option<u32>) {
+        let socket = SockRef::from(&self.stream);
+        set_buffers(&socket, send.map(|size| size as usize), receive.map(|size| size as usize));
     }
 
     /// What has become of the opening.

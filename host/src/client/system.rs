@@ -45,10 +45,10 @@ impl ClientRole {
     pub(super) fn up(&mut self, node: &mut Node<Client>, now: Instant) {
         self.connected = true;
         let settings = node.engine.settings().cloned().unwrap_or_default();
-        if let Some((link, _)) = self.link
-            && let Some(Link::Udp(udp)) = node.io.link(link)
-        {
-            udp.set_buffers(settings.sndbuf, settings.rcvbuf);
+        match self.link.and_then(|(link, _)| node.io.link(link)) {
+            Some(Link::Udp(udp)) => udp.set_buffers(settings.sndbuf, settings.rcvbuf),
+            Some(Link::Tcp(connection)) => connection.set_buffers(settings.sndbuf, settings.rcvbuf),
+            None => {}
         }
         if self.settings.as_ref().is_some_and(|before| is_same_setup(before, &settings)) {
             let name = self.tunnel.as_ref().map_or("", Tunnel::name);
