@@ -185,18 +185,23 @@ impl Tunnel {
         }
     }
 
+    /// Undoes all that was set.
+    pub(crate) fn reset(&mut self, log: &Log) {
+        let all = self.network.as_mut().is_none_or(|network| network.undo(log));
+        if let (Some(guard), true) = (&mut self.guard, all) {
+            guard.forget();
+        }
+    }
+
     /// Undoes all that was set, and closes the device. A guard has its orders for what we may no longer do, and is
     /// handed back for a next tunnel.
     pub(crate) fn close(mut self, io: &mut Io, log: &Log) -> Option<Guard> {
         if let Some(guard) = &mut self.guard {
             guard.dns_down();
         }
-        if let Some(network) = &mut self.network {
+        if self.network.is_some() {
             log.line(Level::CLOSE, "Closing TUN/TAP interface");
-            let all = network.undo(log);
-            if let (Some(guard), true) = (&mut self.guard, all) {
-                guard.forget();
-            }
+            self.reset(log);
         }
         drop(io.take_tun());
         self.guard

@@ -379,3 +379,24 @@ fn what_is_left_to_scripts_is_not_done() {
     let addresses = place.network.client.run("ip", &["-4", "-o", "address", "show", "tun0"]);
     assert_eq!(addresses, "");
 }
+
+#[test]
+fn a_tunnel_kept_over_a_hangup_has_the_same_routes() {
+    let place = Place::new("hangup");
+    let _server = place.serve(Stock, "push \"route 192.0.2.128 255.255.255.128\"\n");
+    let before = tables(&place.network.client);
+    let options = format!(
+        "proto udp4\nremote {FAR_IPV4} 1194\nredirect-gateway\nroute 10.20.0.0 255.255.0.0 net_gateway\npersist-tun\n\
+         persist-key\nuser nobody\ngroup nogroup\n"
+    );
+    let mut client = place.connect(Adit, &options);
+    client.expect_line("clashes with the local network 192.0.2.2/24 on eth0", PATIENCE);
+    client.expect_line("UID set to ", PATIENCE);
+    let up = tables(&place.network.client);
+    client.signal(Signal::HUP);
+    assert!(wait_until(PATIENCE, || client.count(UP) == 2), "{}", client.log());
+    assert_eq!(tables(&place.network.client), up);
+    client.signal(Signal::TERM);
+    assert!(client.expect_exit(PATIENCE).success());
+    assert_eq!(tables(&place.network.client), before);
+}

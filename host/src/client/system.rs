@@ -188,7 +188,7 @@ impl ClientRole {
 
     /// A link to `remote` is about to be opened. A tunnel that is kept must not swallow it.
     pub(super) fn keep_outside(&mut self, remote: IpAddr, io: &Io) {
-        if let Some(tunnel) = self.tunnel.as_mut().filter(|_| self.settings.is_some()) {
+        if let Some(tunnel) = &mut self.tunnel {
             tunnel.keep_outside(remote.to_canonical(), io, &self.log);
         }
     }
@@ -258,6 +258,8 @@ impl ClientRole {
             // Kept by an earlier run.
             Some(mut tunnel) if first => {
                 tunnel.resume(&mut node.io, &self.log)?;
+                // The configuration may be another now, and what is found must be the system's own.
+                tunnel.reset(&self.log);
                 tunnel
             }
             other => {
@@ -319,6 +321,12 @@ impl ClientRole {
             }
             DnsUpdown::Command(command) => Some(UserCommand { words: command.words.clone() }),
         };
+        for address in dns::unreachable(&all, settings.ifconfig.is_some(), settings.ifconfig_ipv6.is_some()) {
+            let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
+            self.log.warning(format_args!(
+                "DNS: the tunnel has no {family} address to reach server {address} from"
+            ));
+        }
         if self.privileges.are_dropped() && !tunnel.is_guarded() {
             self.log.warning("DNS: the server's settings cannot be applied, since root was given up");
             return false;

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use adit::config::DnsSettings;
 
 pub(crate) use command::{UserCommand, variables};
-pub(crate) use profile::{merged, to_options};
+pub(crate) use profile::{merged, to_options, unreachable};
 
 use crate::guard::Owner;
 use file::ResolvConf;

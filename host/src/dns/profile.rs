@@ -133,6 +133,14 @@ pub(crate) fn merged(own: &DnsSettings, pushed: &DnsSettings) -> DnsSettings {
     all
 }
 
+/// The servers' addresses of a family in which the tunnel itself has none.
+pub(crate) fn unreachable(settings: &DnsSettings, v4: bool, v6: bool) -> Vec<IpAddr> {
+    let addresses =
+        settings.servers.values().flat_map(|server| server.addresses.iter().map(|(address, _)| *address));
+    let all = addresses.chain(settings.addresses.iter().copied().filter(|_| settings.servers.is_empty()));
+    all.filter(|address| if address.is_ipv4() { !v4 } else { !v6 }).collect()
+}
+
 /// The settings as the options that would push them.
 pub(crate) fn to_options(settings: &DnsSettings) -> Vec<String> {
     let mut options: Vec<String> = Vec::new();
@@ -250,6 +258,14 @@ pub(super) mod tests {
         ];
         let settings = pushed(&options);
         assert_eq!(to_options(&settings), options);
+    }
+
+    #[test]
+    fn a_server_needs_an_address_of_its_family() {
+        let settings = pushed(&["dhcp-option DNS 10.8.0.1", "dhcp-option DNS6 fd00::1"]);
+        assert_eq!(unreachable(&settings, true, true).len(), 0);
+        assert_eq!(unreachable(&settings, true, false), [IpAddr::from([0xFD00, 0, 0, 0, 0, 0, 0, 1])]);
+        assert_eq!(unreachable(&settings, false, true), [IpAddr::from([10, 8, 0, 1])]);
     }
 
     #[test]
