@@ -78,13 +78,15 @@ impl Addressing {
     /// Whether `address` is one at which everybody listens.
     pub(super) fn is_broadcast(&self, address: IpAddr) -> bool {
         let IpAddr::V4(address) = address else { return false };
-        let own = match self.ipv4 {
-            Some(Ifconfig { local, other: IfconfigOther::Subnet(prefix) }) => {
-                Some(Ipv4Network::containing(local, prefix).broadcast())
-            }
-            _ => None,
-        };
-        address.is_broadcast() || own == Some(address)
+        address.is_broadcast() || self.network().is_some_and(|network| network.broadcast() == address)
+    }
+
+    /// The network that all have in common, under topology subnet.
+    pub(super) fn network(&self) -> Option<Ipv4Network> {
+        match self.ipv4?.other {
+            IfconfigOther::Subnet(prefix) => Some(Ipv4Network::containing(self.ipv4?.local, prefix)),
+            IfconfigOther::Peer(_) => None,
+        }
     }
 }
 

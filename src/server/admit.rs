@@ -272,6 +272,11 @@ impl Server {
         let Some(peer) = self.peers.get_mut(index) else { return Ok(()) };
         peer.addresses = peer.addresses.with(&self.addressing, instance);
         if let Some(push) = instance.ifconfig_push {
+            if let Some(network) = self.addressing.network().filter(|network| !network.contains(push.local)) {
+                let (address, prefix) = (network.address, network.prefix);
+                let text = format!("ifconfig-push: {} is not in the network {address}/{prefix}", push.local);
+                self.events.notice(peer.id, text);
+            }
             for number in peer.numbers.drain(..) {
                 self.pool.give_up(number);
             }

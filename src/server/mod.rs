@@ -213,6 +213,44 @@ impl Server {
         }
     }
 
+    /// From now on the network is reached by way of this client, as by an `iroute` of its own settings.
+    ///
+    /// # Errors
+    ///
+    /// The client has gone, a worker has its data state, or it has as many networks as it may
+    /// ([`max_routes_per_client`](ServerConfig::max_routes_per_client)).
+    pub fn add_network(&mut self, _now: Instant, peer: PeerId, network: IpNetwork) -> Result<(), Error> {
+        let most = self.config.max_routes_per_client as usize;
+        let found =
+            self.peers.by_id(peer).filter(|peer| peer.is_connected()).ok_or(UsageError::NoSuchPeer)?;
+        if found.networks.contains(&network) {
+            return Ok(());
+        }
+        if found.networks.len() >= most + found.addresses.iter().count() {
+            return Err(Error::Limit("networks of one client (max-routes-per-client)"));
+        }
+        let data = found.session.data_mut().ok_or(UsageError::NotAttached)?;
+        found.networks.push(network);
+        data.set_sources(found.networks.clone());
+        self.routes.insert(network, peer.index());
+        Ok(())
+    }
+
+    /// Takes a network from a client, which goes by way of nobody then.
+    ///
+    /// # Errors
+    ///
+    /// The client has gone, or a worker has its data state.
+    pub fn remove_network(&mut self, _now: Instant, peer: PeerId, network: IpNetwork) -> Result<(), Error> {
+        let found =
+            self.peers.by_id(peer).filter(|peer| peer.is_connected()).ok_or(UsageError::NoSuchPeer)?;
+        let data = found.session.data_mut().ok_or(UsageError::NotAttached)?;
+        found.networks.retain(|other| *other != network);
+        data.set_sources(found.networks.clone());
+        self.routes.remove(network, peer.index());
+        Ok(())
+    }
+
     /// Asks a client for new data keys.
     pub fn renegotiate(&mut self, now: Instant, peer: PeerId) -> Result<(), Error> {
         let found = self.peers.by_id(peer).ok_or(UsageError::NoSuchPeer)?;

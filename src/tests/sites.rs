@@ -141,3 +141,29 @@ fn a_client_has_no_more_networks_than_it_may() {
     let told = |event: &Event| matches!(event, Event::Notice { text, .. } if text.contains("max-routes-per-client is 1"));
     assert!(world.server_events.iter().any(told));
 }
+
+#[test]
+fn networks_come_and_go_while_the_client_stays() {
+    let mut world = sites(245, |builder| builder.server.max_routes_per_client = 2);
+    let network = |text: &str| crate::config::IpNetwork::containing(text.parse().expect("an address"), 16);
+    let peer = world.server.peers().find(|peer| peer.common_name == Some("client1")).expect("a client").peer;
+    let outward = between([192, 0, 2, 1], [10, 9, 0, 1], 1);
+    assert_eq!(world.send_from_server(&outward), Verdict::Drop);
+    world.server.add_network(world.now, peer, network("10.9.0.0")).expect("a client");
+    world.server.add_network(world.now, peer, network("10.9.0.0")).expect("it has it already");
+    assert_eq!(world.send_from_server(&outward), Verdict::Transmit);
+    let inward = between([10, 9, 0, 1], [10, 8, 0, 1], 2);
+    assert_eq!(world.send_from_client(0, &inward), Verdict::Transmit);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!((world.clients[0].inbox.len(), world.server_inbox.len()), (1, 1));
+    world.server.add_network(world.now, peer, network("10.7.0.0")).expect_err("one more than it may have");
+    // Not while a worker has what would have to change.
+    let data = world.server.detach(world.now, peer).expect("a data state");
+    world.server.remove_network(world.now, peer, network("10.9.0.0")).expect_err("it is detached");
+    world.server.attach(world.now, data);
+    world.server.remove_network(world.now, peer, network("10.9.0.0")).expect("a client");
+    assert_eq!(world.send_from_server(&outward), Verdict::Drop);
+    assert_eq!(world.send_from_client(0, &inward), Verdict::Transmit);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.server.drops().get(DropReason::BadSource), 1);
+}
