@@ -3,12 +3,14 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::adit;
 use crate::lab::Folder;
 use crate::lab::pki::{Keys, Pki};
+use crate::lab::program::{Program, path};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
 const SAMPLE_KEYS: &str = "/usr/share/doc/openvpn/examples/sample-keys";
@@ -136,6 +138,35 @@ fn the_published_keys_are_known() {
     ] {
         assert_eq!(lines.iter().filter(|line| line.contains(words)).count(), 1, "{words}: {lines:#?}");
     }
+}
+
+#[test]
+fn nothing_is_touched() {
+    let folder = guide("check calls");
+    let calls = folder.path().join("calls");
+    let trace = [
+        "-f",
+        "-qq",
+        "-e",
+        "trace=%network,%file,write,ioctl",
+        "-o",
+        path(&calls),
+        Program::Adit.executable(),
+    ];
+    let args = [&trace[..], &["--check", "final-server.conf", "final-client.conf"]].concat();
+    let output = Command::new("strace").args(args).current_dir(folder.path()).output();
+    assert!(output.unwrap().status.success());
+    let calls = fs::read_to_string(calls).unwrap();
+    assert!(calls.contains("\"final-server.conf\""), "{calls}");
+    let wrong = |call: &&str| {
+        // What it says goes to standard output; all else is read.
+        let says = call.contains(" write(1, ");
+        let writes = ["O_WRONLY", "O_RDWR", "O_CREAT", "write(", "rename", "unlink", "mkdir", "chmod"];
+        let touches = ["socket", "connect(", "/dev/net", "TUNSETIFF"];
+        !says && writes.iter().chain(&touches).any(|part| call.contains(part))
+    };
+    let wrong: Vec<&str> = calls.lines().filter(wrong).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]

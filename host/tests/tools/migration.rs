@@ -119,10 +119,23 @@ fn furnish(folder: &Folder) {
     std::os::unix::fs::symlink(Adit.executable(), folder.path().join("bin/adit")).unwrap();
 }
 
-/// Whether each line of `expected` is printed, in order; a lone `...` stands for any lines.
+/// Whether the lines of `expected` are printed one behind the other. A lone `...`, and one that begins a line, stand for
+/// any lines before; behind the last, there may be more.
 fn matches(expected: &[String], printed: &str) -> bool {
     let mut lines = printed.lines();
-    expected.iter().filter(|line| *line != "...").all(|line| lines.any(|printed| fits(line, printed)))
+    let mut skip = false;
+    expected.iter().all(|pattern| {
+        if pattern == "..." {
+            skip = true;
+            return true;
+        }
+        let anywhere = core::mem::take(&mut skip) || pattern.starts_with("...");
+        if anywhere {
+            lines.any(|line| fits(pattern, line))
+        } else {
+            lines.next().is_some_and(|line| fits(pattern, line))
+        }
+    })
 }
 
 /// Whether the parts of `pattern` between its `...` are in `line`, in order.
