@@ -246,6 +246,22 @@ mod tests {
     }
 
     #[test]
+    fn a_row_of_one_kind_is_muted() {
+        let path = std::env::temp_dir().join(format!("adit-log-mute-{}", std::process::id()));
+        let mut config = config(3);
+        (config.mute, config.suppress_timestamps) = (1, true);
+        let log = log(&config, path.to_str().unwrap(), false);
+        for _ in 0..3 {
+            log.line(Level::TLS_ERROR, "again");
+        }
+        log.info("other");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let note = "2 variation(s) on previous 1 message(s) suppressed by --mute";
+        assert_eq!(text.lines().collect::<Vec<_>>(), ["again", "NOTE: --mute triggered...", note, "other"]);
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
     fn stamps_are_left_out_or_made_for_machines() {
         let path = std::env::temp_dir().join(format!("adit-log-stamps-{}", std::process::id()));
         let name = path.to_str().unwrap();

@@ -16,7 +16,7 @@ use lab::pki::{Keys, Pki, Purpose};
 use lab::process::Process;
 use lab::program::Program::{Adit, Stock};
 use lab::program::path;
-use lab::{Folder, PATIENCE, Turn, run, traffic, wait_until};
+use lab::{Folder, PATIENCE, Turn, receive, run, run_unchecked, traffic, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
 const UP: &str = "Initialization Sequence Completed";
@@ -104,11 +104,14 @@ impl Drop for Daemon {
 #[test]
 fn a_daemon_leaves_its_pid_and_ends_tidily() {
     let place = Place::new("daemon");
-    let mut foreground = place.serve("daemon\nwritepid server.pid\nlog server-file.log\nnice 3\nmlock\n");
+    let more = "daemon\nwritepid server.pid\nlog server-file.log\nnice 3\nmlock\nscript-security 2\n\
+                up \"/bin/echo said by a script\"\n";
+    let mut foreground = place.serve(more);
     assert!(foreground.expect_exit(PATIENCE).success());
     let daemon = Daemon::of(&place.path("server.pid"));
     let log = || place.file("server-file.log");
     assert!(wait_until(PATIENCE, || log().contains(UP)), "{}", log());
+    assert!(log().contains("\nsaid by a script tun0 1500 "), "{}", log());
     assert!(log().contains("nice 3 succeeded") && log().contains("mlockall call succeeded"), "{}", log());
     // The pid, the parent, the group, the session, ..., and as the 19th field the niceness.
     let stat = daemon.proc("stat");
@@ -202,10 +205,8 @@ fn a_daemon_without_a_file_logs_to_the_system() {
     assert!(foreground.expect_exit(PATIENCE).success());
     let daemon = Daemon::of(&place.path("server.pid"));
     let ident = format!(" ovpn-lab[{}]: ", daemon.0.as_raw_nonzero());
-    let mut buffer = [0; 2048];
     loop {
-        let count = system.recv(&mut buffer).unwrap();
-        let line = String::from_utf8_lossy(&buffer[..count]);
+        let line = receive(&system).unwrap();
         // Facility daemon, severity notice.
         assert!(line.starts_with("<29>"), "{line}");
         if let Some((_, text)) = line.split_once(&ident)
@@ -338,11 +339,7 @@ fn the_service_manager_hears_of_everything() {
     let place = Place::new("notify");
     let manager = UnixDatagram::bind(place.path("manager")).unwrap();
     manager.set_read_timeout(Some(PATIENCE)).unwrap();
-    let hear = || {
-        let mut buffer = [0; 512];
-        let count = manager.recv(&mut buffer).unwrap();
-        String::from_utf8_lossy(&buffer[..count]).into_owned()
-    };
+    let hear = || receive(&manager).unwrap();
     // The manager watches the process that it has started: that stays in the foreground.
     let file = place.folder.write("server.conf", server_text("daemon\nlog server.log\nremap-usr1 SIGHUP\n"));
     let socket = format!("NOTIFY_SOCKET={}", path(&place.path("manager")));
@@ -394,6 +391,22 @@ fn each_level_of_verb_shows_more() {
         if verb == 0 {
             assert_eq!(log, "");
         }
+    }
+}
+
+#[test]
+fn errors_go_to_standard_error_where_that_is_wanted() {
+    let place = Place::new("stderr");
+    let text = server_text("").replace("dev tun\n", "dev null\n");
+    let file = place.folder.write("server.conf", text);
+    for (option, to_stderr) in [(None, false), (Some("--errors-to-stderr"), true)] {
+        let words = ["--config", path(&file), "--status", "/no/status"];
+        let output = run_unchecked(Adit.executable(), &[&words[..], option.as_slice()].concat());
+        assert_eq!(output.status.code(), Some(1));
+        let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        let sentence = "ERROR: status: cannot write /no/status";
+        assert_eq!((out.contains(sentence), err.contains(sentence)), (!to_stderr, to_stderr), "{out}{err}");
+        assert!(out.contains("Exiting due to fatal error"), "{out}");
     }
 }
 

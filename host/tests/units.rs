@@ -16,7 +16,7 @@ use lab::pki::{Keys, Pki};
 use lab::process::Process;
 use lab::program::Program::{self, Adit, Stock};
 use lab::program::path;
-use lab::{Folder, PATIENCE, Turn, run, traffic, wait_until};
+use lab::{Folder, PATIENCE, Turn, receive, run, traffic, wait_until};
 use rustix::process::Signal;
 
 /// Where the package has put them.
@@ -134,12 +134,10 @@ impl Service {
 
     /// Waits for a message to the manager that begins like this; the rest of it.
     fn hear(&self, beginning: &str) -> String {
-        let mut buffer = [0; 512];
         loop {
-            let count = self.manager.recv(&mut buffer).unwrap_or_else(|error| {
+            let message = receive(&self.manager).unwrap_or_else(|error| {
                 panic!("{error}, while waiting for {beginning:?}\n{}", self.process.log())
             });
-            let message = String::from_utf8_lossy(&buffer[..count]);
             if let Some(rest) = message.strip_prefix(beginning) {
                 return rest.to_owned();
             }
@@ -188,7 +186,12 @@ fn the_server_and_client_units_start_hang_up_and_stop() {
         traffic::ping(&network.client, "10.8.0.1");
         // `--suppress-timestamps`, and the program's own exit.
         assert!(client.process.log().lines().any(|line| line == UP), "{}", client.process.log());
-        assert!(wait_until(PATIENCE, || !server.run_file("status-lab.log").is_empty()));
+        // `--status-version 2`
+        let status = || server.run_file("status-lab.log");
+        let is_version_2 = |text: &str| {
+            text.starts_with("TITLE,OpenVPN 2.6") && text.contains("\nHEADER,CLIENT_LIST,Common Name,")
+        };
+        assert!(wait_until(PATIENCE, || is_version_2(&status())), "{}", status());
 
         // `systemctl kill -s HUP`: what is adit's here comes back by itself.
         let hung_up = if serves == Adit { &server } else { &client };
@@ -217,7 +220,7 @@ fn the_unit_with_a_daemon_stays_the_managers_child() {
         server.hear(&format!("STATUS={UP}"));
         let pid = server.run_file("lab.pid");
         assert!(fs::read_to_string(format!("/proc/{}/comm", pid.trim_end())).is_ok(), "{pid}");
-        assert!(wait_until(PATIENCE, || !server.run_file("lab.status").is_empty()));
+        assert!(wait_until(PATIENCE, || server.run_file("lab.status").starts_with("OpenVPN CLIENT LIST\n")));
         server.process.signal(Signal::TERM);
         assert!(server.process.expect_exit(PATIENCE).success());
     }

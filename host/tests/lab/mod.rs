@@ -18,6 +18,8 @@ pub mod traffic;
 
 use core::fmt::Write as _;
 use core::time::Duration;
+use std::io::ErrorKind;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -96,6 +98,18 @@ pub fn wait_until(within: Duration, mut ready: impl FnMut() -> bool) -> bool {
         thread::sleep(Duration::from_millis(20));
     }
     true
+}
+
+/// The next datagram that comes to `socket`, which has a time-out; an interrupted system call is begun again.
+pub fn receive(socket: &UnixDatagram) -> std::io::Result<String> {
+    let mut buffer = [0; 4096];
+    loop {
+        match socket.recv(&mut buffer) {
+            Ok(count) => return Ok(String::from_utf8_lossy(&buffer[..count]).into_owned()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Runs a table of cases, two at a time in the whole program, and fails with a list of those that failed.
