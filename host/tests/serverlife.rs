@@ -198,7 +198,7 @@ fn a_token_takes_the_place_of_the_password() {
     let serve = || {
         place.serve(
             "server 10.8.0.0 255.255.255.0\nscript-security 3\nauth-user-pass-verify ./verify via-env\n\
-             auth-gen-token\nreneg-sec 4\n",
+             auth-gen-token 0 600\nreneg-sec 2\n",
         )
     };
     let calls = || fs::read_to_string(place.folder.path().join("calls")).unwrap_or_default();
@@ -210,13 +210,14 @@ fn a_token_takes_the_place_of_the_password() {
     assert!(wait_until(PATIENCE, || rekeyed() >= 2), "{}", server.log());
     // Nor does a reconnection.
     client.signal(Signal::USR1);
-    assert!(wait_until(PATIENCE, || client.count(UP) == 2), "{}", client.log());
+    assert!(wait_until(PATIENCE, || client.count(UP) >= 2), "{}", client.log());
     assert_eq!(calls(), "joe secret\n");
     assert_eq!(server.count("SESS_ID_AT_"), 0, "a token is in the log");
     // Another run has another key: its client comes back with the password.
     drop(server);
+    let before = client.count(UP);
     let server = serve();
     client.expect_line("AUTH_FAILED", PATIENCE);
-    assert!(wait_until(PATIENCE, || client.count(UP) == 3), "{}\n{}", client.log(), server.log());
+    assert!(wait_until(PATIENCE, || client.count(UP) > before), "{}\n{}", client.log(), server.log());
     assert_eq!(calls(), "joe secret\njoe secret\n");
 }
