@@ -451,6 +451,34 @@ fn all_names_are_looked_up_at_first_and_the_server_is_told_of_the_system() {
     }
 }
 
+/// The first address of the name is nobody's. (The resolver puts the one first that is nearer to ours.)
+#[test]
+fn all_addresses_of_a_name_are_tried() {
+    let place = Place::new("addresses");
+    let _server = place.serve("server", "proto udp\n");
+    let text = client_text("remote vpn.test 1194 udp\nremote 192.0.2.9 1194 udp\nconnect-timeout 2\n");
+    let file = place.folder.write("client.conf", text);
+    place.folder.write("hosts", format!("192.0.2.3 vpn.test\n{SERVER_IPV4} vpn.test\n"));
+    let adit = format!("exec {} {}", Adit.executable(), path(&file));
+    let command = format!("mount --bind hosts /etc/hosts && {adit}");
+    let args = ["--mount", "sh", "-c", &command];
+    let mut client = Process::start(&place.network.client, place.folder.path(), "client", "unshare", &args);
+    client.expect_line(UP, PATIENCE);
+    let remotes = |client: &Process| {
+        let log = client.log();
+        log.lines()
+            .filter_map(|line| Some(line.split_once("link remote: [AF_INET]")?.1.to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let (nobody, server) = ("192.0.2.3:1194", "192.0.2.1:1194");
+    assert_eq!(remotes(&client), [nobody, server]);
+    place.ping();
+    // The name is looked up anew.
+    client.signal(Signal::USR1);
+    assert!(wait_until(PATIENCE, || client.count(UP) == 2), "{}", client.log());
+    assert_eq!(remotes(&client), [nobody, server, nobody, server]);
+}
+
 /// A look-up that hangs is given up, and begun anew at another remote.
 #[test]
 fn sigusr1_gives_up_a_look_up() {
