@@ -152,4 +152,9 @@ impl Path {
     pub(crate) fn header_overhead(&self) -> usize {
         self.remote.header_overhead(self.transport)
     }
+
+    /// Bytes of the header that a SOCKS relay wants before a packet on this path (RFC 1928, 7).
+    pub(crate) fn relay_overhead(&self) -> usize {
+        if self.remote.family == 6 { 22 } else { 10 }
+    }
 }

@@ -37,6 +37,7 @@ pub struct PeerData {
     renegotiate: RenegotiateConfig,
     framing: Framing,
     mssfix: Mssfix,
+    relayed: bool,
     tun_mtu: u16,
     clamp: Option<MssClamp>,
     sources: Option<Vec<IpNetwork>>,
@@ -101,6 +102,7 @@ impl PeerData {
             renegotiate: config.renegotiate,
             framing: config.framing,
             mssfix: config.mssfix,
+            relayed: config.relayed,
             tun_mtu: config.tun_mtu,
             clamp: None,
             sources: None,
@@ -332,7 +334,8 @@ impl PeerData {
 
     fn update_clamp(&mut self) {
         let header_len = DataHeader::new(KeyId::INITIAL, self.wire_peer_id).len;
-        self.clamp = MssClamp::new(self.mssfix, self.tun_mtu, &self.path, header_len, self.framing);
+        self.clamp =
+            MssClamp::new(self.mssfix, self.tun_mtu, &self.path, header_len, self.framing, self.relayed);
     }
 
     #[inline]

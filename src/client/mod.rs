@@ -116,7 +116,7 @@ impl Client {
     ) -> Result<Self, Error> {
         let (shared, events) =
             Shared::load(Role::Client, &config.session, host.crypto, host.unix_time, limits)?;
-        let own = config.remotes.iter().map(|remote| shared.for_connection(&remote.connection));
+        let own = config.remotes.iter().map(|remote| shared.for_remote(remote));
         let mut connections = own.collect::<Result<Vec<_>, _>>()?;
         if connections.is_empty() {
             connections.push(shared);

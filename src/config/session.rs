@@ -29,6 +29,8 @@ pub struct SessionConfig {
     pub tun_mtu: u16,
     /// `mssfix`.
     pub mssfix: Mssfix,
+    /// Datagrams travel with a SOCKS relay's header before them, which `mssfix` leaves room for.
+    pub relayed: bool,
     /// `max-packet-size`: the largest control packet, IP and UDP headers included, in bytes.
     pub max_packet_size: u16,
     /// `replay-window`: how far back a packet id may lie.
@@ -61,6 +63,7 @@ impl Default for SessionConfig {
             key_export: true,
             tun_mtu: 1500,
             mssfix: Mssfix::Default,
+            relayed: false,
             max_packet_size: 1250,
             replay_window: 64,
             tls_timeout: Duration::from_secs(2),

@@ -36,6 +36,7 @@ impl MssClamp {
         path: &Path,
         header_len: usize,
         framing: Framing,
+        relayed: bool,
     ) -> Option<Self> {
         let mssfix = match mssfix {
             Mssfix::Default if tun_mtu == Self::DEFAULT_TUN_MTU => Self::DEFAULT,
@@ -50,7 +51,10 @@ impl MssClamp {
         let inner = match mssfix {
             Mssfix::Default | Mssfix::Off => return None,
             Mssfix::Payload(len) => usize::from(len).saturating_sub(overhead),
-            Mssfix::Mtu(len) => usize::from(len).saturating_sub(overhead + path.header_overhead()),
+            Mssfix::Mtu(len) => {
+                let relay = if relayed { path.relay_overhead() } else { 0 };
+                usize::from(len).saturating_sub(overhead + path.header_overhead() + relay)
+            }
             Mssfix::Fixed(len) => usize::from(len),
         };
         let limit = |headers| inner.saturating_sub(headers).max(Self::FLOOR) as u16;

@@ -19,7 +19,7 @@ fn limits(
     header_len: usize,
     framing: Framing,
 ) -> Option<(u16, u16)> {
-    MssClamp::new(mssfix, tun_mtu, &path, header_len, framing).map(|clamp| (clamp.ipv4, clamp.ipv6))
+    MssClamp::new(mssfix, tun_mtu, &path, header_len, framing, false).map(|clamp| (clamp.ipv4, clamp.ipv6))
 }
 
 /// The sum over a segment with its own checksum field left out, ones' complement: what a receiver verifies, but for
@@ -183,5 +183,19 @@ proptest! {
         words in prop::collection::vec(prop::array::uniform4(prop_oneof![0..5_u8, any::<u8>()]), 0..=10),
     ) {
         clamped(ipv6, SYN, &words.concat());
+    }
+}
+
+#[test]
+fn a_relays_header_is_left_room_for() {
+    for (remote, relay) in [("192.0.2.1:1194", 10), ("[2001:db8::1]:1194", 22)] {
+        let path = Path::udp(LinkId(0), remote.parse().expect("an address"));
+        let limit = |mssfix, relayed| {
+            let clamp = MssClamp::new(mssfix, 1500, &path, 4, Framing::None, relayed);
+            clamp.expect("a limit").ipv4
+        };
+        assert_eq!(limit(Mssfix::Default, false) - limit(Mssfix::Default, true), relay);
+        let fixed = Mssfix::Fixed(1400);
+        assert_eq!(limit(fixed, false), limit(fixed, true));
     }
 }
