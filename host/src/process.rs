@@ -28,7 +28,7 @@ use crate::management::{self, Management, State, StateName};
 use crate::notify::Notifier;
 use crate::privileges::Privileges;
 use crate::run::{self, Node, Outcome};
-use crate::scripts::{Env, facts};
+use crate::scripts::{self, Env, facts};
 use crate::server::{Files, ServerRole};
 use crate::signals::Signals;
 use crate::sources::Sources;
@@ -86,8 +86,12 @@ impl Process {
             sources.forget();
         }
         let privileges = Privileges::find(process)?;
+        let unrun = scripts::check(host)?;
         let log = Rc::new(open_log(host, clock, &notifier)?);
         for warning in warnings {
+            log.warning(warning);
+        }
+        if let Some(warning) = unrun {
             log.warning(warning);
         }
         show_settings(&log, host);

@@ -65,8 +65,8 @@ struct Known {
     connected: bool,
     /// `client-connect` has not decided yet.
     undecided: bool,
-    /// The session is over, although `client-connect` has not decided yet.
-    gone: bool,
+    /// The session is over, although `client-connect` has not decided yet; until when that is waited for.
+    gone: Option<Instant>,
     common_name: Option<String>,
 }
 
@@ -424,7 +424,7 @@ impl ClientHooks {
     ) {
         let Some(known) = self.known.get_mut(&peer) else { return };
         known.undecided = false;
-        if known.gone {
+        if known.gone.is_some() {
             self.connected_too_late(node, now, peer, settings.is_some());
             return;
         }
@@ -498,7 +498,11 @@ impl ClientHooks {
                 None => self.deferred.push((now + pause, pause, Deferred::Login(login))),
             },
             Deferred::Connect(connecting) => {
-                let said = connecting.decided();
+                let gone = self.known.get(&connecting.peer).and_then(|known| known.gone);
+                let said = match connecting.decided() {
+                    connect::Said::Later if gone.is_some_and(|until| until <= now) => connect::Said::No,
+                    said => said,
+                };
                 self.connect_ended(node, now, connecting, &said, pause, names);
             }
         }

@@ -74,7 +74,7 @@ impl ClientHooks {
         let queue = self.queue(peer);
         let Some(known) = self.known.get_mut(&peer) else { return };
         if known.undecided {
-            known.gone = true;
+            known.gone = Some(now + PATIENCE);
             return;
         }
         // Let in by its script, and then not by the engine.
