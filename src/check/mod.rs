@@ -18,7 +18,7 @@ use crate::algorithm::Role;
 use crate::config::{Diagnostic, Outline, Parsed, RoleConfig};
 use crate::time::UnixTime;
 
-/// All findings about a configuration that was parsed: those of [`Parsed::diagnostics`] first. `unix` is the time at
+/// All findings about a configuration that was parsed, those of [`Parsed::diagnostics`] among them. `unix` is the time at
 /// which certificates are judged.
 pub fn check(parsed: &Parsed, unix: UnixTime, crypto: &Arc<CryptoProvider>) -> Vec<Diagnostic> {
     let outline = &parsed.outline;
@@ -39,7 +39,22 @@ pub fn check(parsed: &Parsed, unix: UnixTime, crypto: &Arc<CryptoProvider>) -> V
         let wraps = remotes.iter().filter_map(|remote| remote.connection.wrap.as_ref());
         findings.extend(keys::wraps(role, core::iter::once(&session.wrap).chain(wraps), session.auth));
     }
-    without_repetitions(findings)
+    in_order(without_repetitions(findings))
+}
+
+/// File by file as they were first met, each from top to bottom; last what has no line.
+fn in_order(mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut files: Vec<Arc<str>> = Vec::new();
+    for finding in &findings {
+        if !files.contains(&finding.position.file) {
+            files.push(Arc::clone(&finding.position.file));
+        }
+    }
+    findings.sort_by_key(|Diagnostic { position, .. }| {
+        let file = files.iter().position(|file| *file == position.file);
+        (position.line == 0, file, position.line, position.column)
+    });
+    findings
 }
 
 /// Which end it is meant to be.

@@ -215,7 +215,7 @@ const TLS: &[(&str, &str)] = &[
 const WRAP: &[(&str, &str)] = &[
     ("tls-auth", "Sign control packets by a static key, so that strangers get no answer"),
     ("tls-crypt", "Encrypt and sign control packets by a static key"),
-    ("tls-crypt-v2", "The same with a key for each client"),
+    ("tls-crypt-v2", "As tls-crypt, with a key for each client"),
     ("tls-crypt-v2-verify", "A command that judges a client's tls-crypt-v2 key"),
     ("tls-crypt-v2-max-age", "The most days since a client's tls-crypt-v2 key was made"),
     ("key-direction", "Which half of the tls-auth key we send with: 0 at the server, 1 at the client"),

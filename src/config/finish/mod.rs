@@ -127,7 +127,11 @@ impl Finishing<'_> {
 
     fn device(&mut self) {
         let Some(dev) = self.draft.dev.take() else {
-            return self.missing("'dev' is missing: write 'dev tun'");
+            // One that was refused has its own finding.
+            if self.draft.position("dev").is_none() {
+                self.missing("'dev' is missing: write 'dev tun'");
+            }
+            return;
         };
         self.draft.host.dev = match dev.as_str() {
             "tun" => Device::Tun,

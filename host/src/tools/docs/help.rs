@@ -70,6 +70,10 @@ pub(super) fn about(directive: &DirectiveInfo) -> String {
         }
         ("effective", _) => fact("Class:", "effective"),
         ("pushed", _) => fact("Class:", "a server pushes it; it stands in no configuration"),
+        ("refused", reason) => {
+            fact("Class:", &format!("refused: {}", reason.unwrap_or_default()));
+            return text;
+        }
         (class, reason) => fact("Class:", &format!("{class}: {}", reason.unwrap_or_default())),
     }
     let names = [

@@ -48,7 +48,7 @@ fn row(text: &mut String, directive: &DirectiveInfo) {
     let (class, reason) = class(directive);
     if class == "task" {
         places = vec!["command line"];
-    } else {
+    } else if class != "refused" {
         places.extend(directive.may_be_block().then_some("block"));
         places.extend(directive.adds_up().then_some("+"));
     }
