@@ -315,7 +315,7 @@ fn auth_retry_gives_a_login_another_chance() {
     fs::remove_file(place.folder.path().join("refused")).unwrap();
     let mut client = Adit.start(&place.network.client, &place.folder, "none", &client_text(&remote));
     client.expect_line("SIGTERM[soft,auth-failure] received, process exiting", PATIENCE);
-    assert!(!client.expect_exit(PATIENCE).success());
+    assert!(client.expect_exit(PATIENCE).success());
 }
 
 /// The password is asked for where the file holds only the name.

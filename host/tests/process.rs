@@ -411,6 +411,31 @@ fn errors_go_to_standard_error_where_that_is_wanted() {
 }
 
 #[test]
+fn the_exit_status_is_openvpns() {
+    let place = Place::new("status");
+    let script = place.folder.write("verify", "#!/bin/sh\nexit 1\n");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let login = place.folder.write("login", "alice\nsecret\n");
+    let text = server_text(&format!("script-security 2\nauth-user-pass-verify {} via-file\n", path(&script)));
+    let mut server = Stock.start(&place.network.server, &place.folder, "server", &text);
+    server.expect_line(UP, PATIENCE);
+    let login = format!("auth-user-pass {}\n", path(&login));
+    for (more, status) in [
+        (login.as_str(), 0),
+        ("ca /no/ca.crt\n", 1),
+        ("no-such-directive\n", 1),
+        ("port 1195\nproto tcp\nconnect-retry-max 1\n", 1),
+    ] {
+        for program in [Stock, Adit] {
+            let text = client_text(more).replace("192.0.2.1 1194", "192.0.2.1");
+            let mut client = program.start(&place.network.client, &place.folder, "client", &text);
+            let code = client.expect_exit(PATIENCE).code();
+            assert_eq!(code, Some(status), "{program:?}, {more}{}", client.log());
+        }
+    }
+}
+
+#[test]
 fn the_log_is_bare_where_it_is_wanted_so() {
     let place = Place::new("bare");
     let mut server = place.serve("suppress-timestamps\n");

@@ -187,7 +187,8 @@ impl ClientRole {
         self.connected = false;
         self.signal = Some(signal(reason).to_owned());
         if reason.is_final() {
-            let failed = !matches!(reason, CloseReason::Requested);
+            // OpenVPN's: also a refused login is a SIGTERM that it raises for itself.
+            let failed = matches!(reason, CloseReason::RetriesExhausted(_));
             let outcome = self.leaving.unwrap_or_else(|| Outcome::Exit(u8::from(failed)));
             self.outcome.get_or_insert(outcome);
         } else if let Some(remapped) = self.host.process.remap_usr1 {
