@@ -104,6 +104,8 @@ reasons! {
     PacketIdsExhausted = 64, "packet-ids-exhausted";
     /// The peer's data state is with a worker; hand the packet to it.
     Detached = 65, "detached";
+    /// A packet to the server itself came out of the tunnel: the routes send the tunnel into itself.
+    Recursive = 66, "recursive";
 }
 
 impl fmt::Display for DropReason {

@@ -255,6 +255,9 @@ fn a_link_that_comes_back_gets_its_routes_back() {
     client_ns.run("ip", &["link", "set", "eth0", "down"]);
     client.expect_line("network changed: there is no way to the server at present", PATIENCE);
     assert!(!place.way().contains("dev eth0"));
+    // The way to the server leads through the tunnel now.
+    lab::run_unchecked("ip", &["netns", "exec", client_ns.name(), "ping", "-c", "1", "-W", "1", "10.8.0.1"]);
+    client.expect_line("Recursive routing detected", PATIENCE);
     client_ns.run("ip", &["link", "set", "eth0", "up"]);
     client_ns.run("ip", &["route", "add", "default", "via", SERVER_IPV4]);
     client.expect_line(

@@ -34,6 +34,7 @@ use crate::reason::{DropCounters, DropReason};
 use crate::session::{Login, Session, SessionEvent, Shared, breaks_link, take_packet};
 use crate::time::{Deadline, Instant, TimerKind, UnixTime};
 use crate::wire::icmpv6::{NOBODY, make_no_route};
+use crate::wire::ip::{IpHeader, transport_destination};
 use crate::wire::opcode::parse_first_byte;
 use crate::wire::stream;
 
@@ -60,6 +61,8 @@ pub struct Client {
     retry: Retry,
     state: State,
     session: Option<Box<Session>>,
+    /// The user knows that the tunnel leads into itself.
+    recursion_told: bool,
     /// A session that has ended, while its last packets (an alert, an acknowledgement) are to be sent.
     farewell: Option<Box<Session>>,
     pull: Pull,
@@ -138,6 +141,7 @@ impl Client {
             retry: Retry::default(),
             state: State::Idle,
             session: None,
+            recursion_told: false,
             farewell: None,
             pull: Pull::new(limits.pushed_options),
             settings: None,
@@ -555,6 +559,15 @@ impl Client {
             return Ok(Outcome::Deliver(Port::Host, PeerId::SERVER));
         }
         let session = self.session.as_mut().ok_or(DropReason::NotConnected)?;
+        if !self.config.allow_recursive_routing && is_recursive(buf.payload(), session.path()) {
+            if !core::mem::replace(&mut self.recursion_told, true) {
+                self.events.notice(
+                    PeerId::SERVER,
+                    "Recursive routing detected: the tunnel's own packets come out of the tunnel, and are dropped",
+                );
+            }
+            return Err(DropReason::Recursive);
+        }
         session.data_mut().ok_or(DropReason::Detached)?.seal_one(now, buf)?;
         Ok(Outcome::Transmit(*session.path()))
     }
@@ -641,6 +654,14 @@ impl Client {
             session.send_message(text);
         }
     }
+}
+
+/// Whether an inner packet is one of those that `path` carries: to the same address, by the same protocol, to the same
+/// port.
+fn is_recursive(packet: &[u8], path: &Path) -> bool {
+    let Some(remote) = path.remote.ip() else { return false };
+    IpHeader::parse(packet).is_some_and(|header| header.destination == remote.to_canonical())
+        && transport_destination(packet) == Some((path.transport == Transport::Tcp, path.remote.port()))
 }
 
 impl AsMut<DropCounters> for Client {

@@ -49,6 +49,8 @@ pub struct ClientConfig {
     pub route_nopull: bool,
     /// `block-ipv6`: inner IPv6 packets are answered by an error instead of being sent. A server may push it too.
     pub block_ipv6: bool,
+    /// `allow-recursive-routing`: packets to the server itself may go through the tunnel.
+    pub allow_recursive_routing: bool,
     /// `allow-pull-fqdn`: pushed routes may be host names.
     pub allow_pull_fqdn: bool,
     /// `inactive`, unless the server pushes another.

@@ -4,6 +4,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The protocol number of TCP.
 const TCP: u8 = 6;
+/// The protocol number of UDP.
+const UDP: u8 = 17;
 
 /// From where to where an inner packet goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,30 @@ impl IpHeader {
             _ => None,
         }
     }
+}
+
+/// Whether a packet is TCP (else UDP), and its destination port. `None` for anything else, and where the ports are not
+/// in this packet: later fragments, IPv6 extension headers.
+pub fn transport_destination(packet: &[u8]) -> Option<(bool, u16)> {
+    let (protocol, len) = match packet.first()? >> 4 {
+        4 => {
+            let header = packet.first_chunk::<{ IpHeader::V4_LEN }>()?;
+            let offset = u16::from_be_bytes([header[6], header[7]]) & 0x1FFF;
+            if offset != 0 {
+                return None;
+            }
+            (header[9], usize::from(header[0] & 0xF) * 4)
+        }
+        6 => (packet.first_chunk::<{ IpHeader::V6_LEN }>()?[6], IpHeader::V6_LEN),
+        _ => return None,
+    };
+    let is_tcp = match protocol {
+        TCP => true,
+        UDP => false,
+        _ => return None,
+    };
+    let ports = packet.get(len..)?.first_chunk::<4>()?;
+    Some((is_tcp, u16::from_be_bytes([ports[2], ports[3]])))
 }
 
 /// The TCP segment in an inner packet.
@@ -111,6 +137,22 @@ mod tests {
         packet[8..24].copy_from_slice(&"fd00::2".parse::<Ipv6Addr>().unwrap().octets());
         packet[24..40].copy_from_slice(&"2001:db8::1".parse::<Ipv6Addr>().unwrap().octets());
         packet
+    }
+
+    #[test]
+    fn where_a_packet_goes_above_ip() {
+        let ports = [0x12, 0x34, 0x04, 0xAA];
+        assert_eq!(transport_destination(&v4(UDP, &ports)), Some((false, 1194)));
+        assert_eq!(transport_destination(&v6(TCP, &ports)), Some((true, 1194)));
+        assert_eq!(transport_destination(&v4(UDP, &ports[..3])), None);
+        assert_eq!(transport_destination(&v4(1, &ports)), None);
+        let mut later = v4(UDP, &ports);
+        later[7] = 1;
+        assert_eq!(transport_destination(&later), None);
+        let mut long = v4(UDP, &[0, 0, 0, 0, 0x12, 0x34, 0x04, 0xAA]);
+        long[0] = 0x46;
+        assert_eq!(transport_destination(&long), Some((false, 1194)));
+        assert_eq!(transport_destination(&[]), None);
     }
 
     fn header(source: &str, destination: &str) -> IpHeader {

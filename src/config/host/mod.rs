@@ -43,8 +43,6 @@ pub struct HostConfig {
     pub dns: DnsSettings,
     /// Client: `dns-updown`: who applies DNS settings.
     pub dns_updown: DnsUpdown,
-    /// Client: `allow-recursive-routing`: packets to the server may themselves come out of the tunnel.
-    pub allow_recursive_routing: bool,
     /// Client: `resolv-retry`: how long to try to resolve a remote's name before giving up; `None` for ever.
     pub resolv_retry: Option<Duration>,
     /// Client: `preresolve`: look up all remotes at the start, before there is a tunnel.
