@@ -173,6 +173,10 @@ impl Process {
                     Ok(files) => self.files = files,
                     Err(why) => self.log.warning(why),
                 }
+                if profile.host.management != self.profile.host.management {
+                    self.log
+                        .warning("management: what has changed takes effect when the process starts anew");
+                }
                 self.log.adjust(&profile.host.log);
                 show_settings(&self.log, &profile.host);
                 self.profile = profile;

@@ -1,5 +1,8 @@
 //! What goes beyond questions and answers: holding, logins, signals, several clients, and such as mean harm.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use super::lab::console::Console;
 use super::lab::program::Program::{Adit, Stock};
 use super::lab::program::path;
@@ -13,8 +16,15 @@ fn interface() -> String {
 #[test]
 fn a_client_holds_asks_for_a_login_and_tells_its_states() {
     let place = Place::new("login");
-    let _server = place.serve(Stock, "");
-    let more = format!("{}management-hold\nmanagement-query-passwords\nauth-user-pass\n", interface());
+    // The name is on the first line of the file, the password on the second.
+    let check = place.folder.write("check", "#!/bin/sh\n[ \"$(sed -n 2p \"$1\")\" = tip-top-secret ]\n");
+    fs::set_permissions(&check, fs::Permissions::from_mode(0o755)).unwrap();
+    let verify = format!("script-security 2\nauth-user-pass-verify {} via-file\n", path(&check));
+    let _server = place.serve(Stock, &verify);
+    let more = format!(
+        "{}management-hold\nmanagement-query-passwords\nauth-user-pass\nauth-retry interact\n",
+        interface()
+    );
     let mut client = place.start_client(Adit, &more);
     let mut console = Console::tcp(&place.network.client, PORT);
     console.expect(">INFO:OpenVPN Management Interface Version 5 ");
@@ -36,6 +46,13 @@ fn a_client_holds_asks_for_a_login_and_tells_its_states() {
         ["SUCCESS: 'Auth' username entered, but not yet verified"]
     );
     let entered = ["SUCCESS: 'Auth' password entered, but not yet verified"];
+    assert_eq!(console.ask("password Auth wrong"), entered);
+    console.expect(">PASSWORD:Verification Failed: 'Auth'");
+    assert!(console.expect(">STATE:").ends_with(",RECONNECTING,auth-failure,,,,,"));
+    console.expect(">HOLD:Waiting for hold release:");
+    console.ask("hold release");
+    console.expect(">PASSWORD:Need 'Auth' username/password");
+    console.ask("username Auth alice");
     assert_eq!(console.ask("password Auth tip-top-secret"), entered);
     let mut states = Vec::new();
     while !states.last().is_some_and(|state: &String| state.starts_with("CONNECTED,")) {
@@ -56,7 +73,7 @@ fn a_client_holds_asks_for_a_login_and_tells_its_states() {
     console.send("signal SIGTERM");
     assert!(console.rest().contains(",EXITING,SIGTERM,,,,,"));
     assert!(client.expect_exit(PATIENCE).success());
-    assert!(!client.log().contains("tip-top") && client.count("MANAGEMENT: CMD 'password [...]'") == 2);
+    assert!(!client.log().contains("tip-top") && client.count("MANAGEMENT: CMD 'password [...]'") == 3);
 }
 
 #[test]
@@ -141,7 +158,8 @@ fn only_the_user_that_is_named_may_use_the_socket() {
     let directives = format!("management {} unix\nmanagement-client-user nobody\n", path(&socket));
     let server = place.serve(Adit, &directives);
     assert_eq!(Console::unix(&socket).rest(), "");
-    assert_eq!(server.count("unix domain socket client connection rejected: user 0"), 1);
+    let rejected = "unix domain socket client connection rejected: user 0";
+    assert!(wait_until(PATIENCE, || server.count(rejected) == 1));
     let script = "my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die $!; print scalar <$s>";
     let args =
         ["--reuid", "nobody", "--clear-groups", "perl", "-MIO::Socket::UNIX", "-e", script, path(&socket)];

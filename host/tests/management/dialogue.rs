@@ -264,8 +264,11 @@ fn to_text(exchanges: &[Exchange]) -> String {
 
 fn talk_to_server(program: Program, commands: &[&str]) -> Vec<Exchange> {
     let place = Place::new(&format!("dialogue server {program:?}"));
-    let _server =
-        place.serve(program, &format!("management 127.0.0.1 {PORT}\nroute 10.99.0.0 255.255.0.0\n"));
+    let clients = place.folder.path().join("clients");
+    fs::create_dir(&clients).unwrap();
+    fs::write(clients.join("client1"), "iroute 10.99.0.0 255.255.0.0\n").unwrap();
+    let more = "client-config-dir clients\nroute 10.99.0.0 255.255.0.0\n";
+    let _server = place.serve(program, &format!("management 127.0.0.1 {PORT}\n{more}"));
     let _client = place.connect(Stock, "");
     let mut console = Console::tcp(&place.network.server, PORT);
     // A client is up before its server has taken note of it.
@@ -296,9 +299,9 @@ fn normalised(lines: &[String]) -> Vec<String> {
     let mut out: Vec<String> = lines.iter().map(|line| normalised_line(line)).collect();
     // A routing table has no order.
     let is_route = |line: &String| {
-        line.starts_with("ROUTING_TABLE")
-            || line.starts_with("10.8.0.2,")
-            || line.starts_with("fd00:8::1000,")
+        ["ROUTING_TABLE", "10.8.0.2,", "10.99.0.0/16,", "fd00:8::1000,"]
+            .iter()
+            .any(|row| line.starts_with(row))
     };
     if let Some(start) = out.iter().position(is_route) {
         let len = out[start..].iter().take_while(|line| is_route(line)).count();
