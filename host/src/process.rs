@@ -10,8 +10,8 @@ use std::{fs, io};
 
 use adit::client::Client;
 use adit::config::{
-    AuthUserPass, ClientConfig, Credentials, Diagnostic, HostConfig, LogTarget, ProcessConfig, Profile,
-    RoleConfig, ServerConfig, Severity,
+    AuthUserPass, ClientConfig, Credentials, Diagnostic, HostConfig, LogTarget, Outline, ProcessConfig,
+    Profile, RoleConfig, ServerConfig, Severity,
 };
 use adit::server::Server;
 use adit::{Endpoint, Host};
@@ -32,6 +32,7 @@ use crate::scripts::{self, Env, facts};
 use crate::server::{Files, ServerRole};
 use crate::signals::Signals;
 use crate::sources::Sources;
+use crate::tools::missing_files;
 use crate::{fill_random, version};
 
 /// The largest `tun-mtu` that a server may push to us, in bytes.
@@ -79,7 +80,11 @@ impl Process {
         let clock = Clock::new();
         let notifier = Rc::new(Notifier::from_env());
         let mut sources = Sources::default();
-        let (profile, warnings) = load(&args, &mut sources)?;
+        let (profile, warnings, outline) = load(&args, &mut sources)?;
+        let missing = missing_files(&outline);
+        if !missing.is_empty() {
+            return Err(Failure(missing));
+        }
         let host = &profile.host;
         let process = &host.process;
         if process.user.is_none() && process.group.is_none() && process.chroot.is_none() {
@@ -163,7 +168,7 @@ impl Process {
         for note in self.sources.take_notes() {
             self.log.warning(note);
         }
-        let usable = loaded.and_then(|(profile, warnings)| {
+        let usable = loaded.and_then(|(profile, warnings, _)| {
             self.try_out(&profile.role)?;
             Ok((profile, warnings))
         });
@@ -410,10 +415,10 @@ fn set_priority(process: &ProcessConfig, log: &Log) {
 }
 
 /// Reads the configuration that the command line names; warnings go to the log, once there is one.
-fn load(args: &[String], sources: &mut Sources) -> Result<(Profile, Vec<Diagnostic>), Failure> {
+fn load(args: &[String], sources: &mut Sources) -> Result<(Profile, Vec<Diagnostic>, Outline), Failure> {
     let parsed = Profile::from_args(args, sources);
     match parsed.profile {
-        Some(profile) => Ok((profile, parsed.diagnostics)),
+        Some(profile) => Ok((profile, parsed.diagnostics, parsed.outline)),
         None => {
             let errors =
                 parsed.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);

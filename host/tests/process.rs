@@ -143,8 +143,9 @@ fn what_is_wrong_is_told_before_the_background() {
     let place = Place::new("not-a-daemon");
     for (more, sentence) in [
         ("daemon\nno-such-directive\n", "no-such-directive"),
-        ("daemon\nwritepid /no/pid\n", "writepid: cannot write /no/pid: No such file or directory"),
-        ("daemon\nstatus /no/status\n", "status: cannot write /no/status"),
+        ("daemon\nwritepid /no/pid\n", "writepid: there is no directory '/no'"),
+        ("daemon\nwritepid /proc/pid\n", "writepid: cannot write /proc/pid: "),
+        ("daemon\nstatus /proc/status\n", "status: cannot write /proc/status"),
     ] {
         let mut foreground = place.serve(&format!("log-append server.log\n{more}"));
         assert_eq!(foreground.expect_exit(PATIENCE).code(), Some(1), "{more}");

@@ -51,6 +51,13 @@ pub(crate) struct ConnectionDraft {
 }
 
 impl ConnectionDraft {
+    /// The remote's own protocol, or that of all; a family that the one leaves open is the other's.
+    pub(crate) fn remote_proto(&self) -> Option<Proto> {
+        let own = self.remote.as_ref().and_then(|remote| remote.proto);
+        let family = self.proto.and_then(|proto| proto.family);
+        own.map(|own| Proto { family: own.family.or(family), ..own }).or(self.proto)
+    }
+
     /// What the outer socket is bound to. A client binds only if it is told to.
     pub(crate) fn bind(&self, role: Role) -> Option<Bind> {
         let told = self.bind || self.lport || self.local.is_some();

@@ -25,6 +25,8 @@ pub(crate) struct Directive {
     pub(crate) inline: bool,
     /// Whether several of it add up; otherwise the last one counts.
     pub(crate) repeats: bool,
+    /// OpenVPN does not have it either, so that `setenv opt` passes over it.
+    pub(crate) foreign: bool,
     /// Whether its arguments are right, where it has no effect by which that would be seen.
     pub(crate) check: Option<Check>,
     /// What becomes of it.
@@ -90,6 +92,7 @@ impl Directive {
             idle_at: None,
             inline: false,
             repeats: false,
+            foreign: false,
             check: None,
             class,
         }
@@ -130,6 +133,11 @@ impl Directive {
         Self { repeats: true, ..self }
     }
 
+    /// OpenVPN does not have it.
+    pub(crate) const fn foreign(self) -> Self {
+        Self { foreign: true, ..self }
+    }
+
     /// What its arguments must be, though it has no effect.
     pub(crate) const fn checked(self, check: Check) -> Self {
         Self { check: Some(check), ..self }
@@ -143,6 +151,12 @@ impl Directive {
     /// The whole table.
     pub(crate) fn all() -> impl Iterator<Item = &'static Self> {
         directives::ALL.iter().flat_map(|part| part.iter())
+    }
+
+    /// Whether it takes one argument, which is what OpenVPN takes a block for.
+    pub(crate) fn takes_one(&self) -> bool {
+        let words = || self.arguments.split_whitespace();
+        words().filter(|word| !word.starts_with('[')).count() <= 1 && words().next().is_some()
     }
 
     /// Whether the statement has as many arguments as it should, and a block only where one may be.

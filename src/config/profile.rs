@@ -6,13 +6,13 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::client::ClientConfig;
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::{Diagnostic, Position, Severity};
 use super::directive::{Class, Directive, Places, unrecognized};
 use super::draft::Draft;
 use super::files::Files;
 use super::finish::finish;
 use super::host::HostConfig;
-use super::lexer::Word;
+use super::lexer::{MAX_WORDS, Word};
 use super::outline::Outline;
 use super::server::ServerConfig;
 use super::statement::{self, Complaint, Statement};
@@ -116,6 +116,16 @@ impl<'a> Reader<'a> {
     fn arg_statements(&mut self, file: &Arc<str>, words: Vec<Word>) -> String {
         let mut name = String::from(COMMAND_LINE);
         for option in words.chunk_by(|_, next| !next.text.starts_with("--")) {
+            // What stands behind the last argument that there may be would have to be an option.
+            if let Some(word) = option.get(MAX_WORDS) {
+                let position = Position::new(Arc::clone(file), 1, word.column);
+                let message = format!(
+                    "'{}' is not an option: an option has at most {} arguments",
+                    word.text,
+                    MAX_WORDS - 1
+                );
+                self.draft.diagnostics.push(Diagnostic::error(&position, message));
+            }
             let Some(statement) = Statement::of_words(file, 1, option.to_vec()) else { continue };
             match option.first() {
                 Some(word) if !word.text.starts_with("--") => {
@@ -162,9 +172,16 @@ impl<'a> Reader<'a> {
             self.draft.diagnostics.push(Diagnostic::new(unknown, &position, message));
             return;
         };
+        if directive.foreign && unknown < Severity::Error {
+            let message = format!("{}: OpenVPN does not have this, and neither has adit", directive.name);
+            self.draft.diagnostics.push(Diagnostic::new(unknown, &statement.position(0), message));
+            return;
+        }
         let applied = if let Err(Complaint { word, clause }) = directive.check_shape(statement) {
             let message = format!("{}: {clause}", directive.name);
-            self.draft.diagnostics.push(Diagnostic::new(unknown, &statement.position(word), message));
+            let severity =
+                if statement.is_block() && directive.takes_one() { Severity::Error } else { unknown };
+            self.draft.diagnostics.push(Diagnostic::new(severity, &statement.position(word), message));
             return;
         } else if directive.places.contains(place) {
             self.apply(directive, statement)
@@ -208,8 +225,9 @@ impl<'a> Reader<'a> {
             return Err(statement.complain(0, "this is a block: <connection> ... </connection>"));
         };
         let before = self.draft.connection.clone();
-        // A block that has a key of its own has no other; one without takes that of the whole, wherever it stands.
-        (self.draft.connection.tls_auth, self.draft.connection.tls_crypt) = (None, None);
+        // Keys are the block's own; if it has none, those that stand outside of it, wherever.
+        let keys = &mut self.draft.connection;
+        (keys.tls_auth, keys.tls_crypt, keys.key_direction) = (None, None, None);
         self.draft.in_connection = true;
         for inner in statement::read_from(&block.file, block.first_line, &block.text) {
             match inner {

@@ -99,10 +99,10 @@ pub(crate) fn ipv4_network(address: Ipv4Addr, prefix: u8) -> Result<Ipv4Network,
     }
 }
 
-/// `ADDRESS/BITS`
+/// `ADDRESS/BITS`; without bits it is a network of /64.
 pub(crate) fn ipv6_with_prefix(word: &str) -> Result<(Ipv6Addr, u8), String> {
     let wrong = || format!("'{word}' is not an IPv6 address with a prefix length, like 2001:db8::/64");
-    let (address, bits) = word.split_once('/').ok_or_else(wrong)?;
+    let (address, bits) = word.split_once('/').unwrap_or((word, "64"));
     let address = address.parse().map_err(|_| wrong())?;
     let bits = number(bits, 0..=128).map_err(|_| wrong())?;
     Ok((address, bits))
@@ -162,7 +162,8 @@ mod tests {
             ipv4_network(Ipv4Addr::new(10, 8, 0, 1), 24).unwrap_err().ends_with("an address in 10.8.0.0")
         );
         assert!(ipv6_with_prefix("fd00::/64").is_ok());
-        assert!(ipv6_with_prefix("fd00::").is_err());
+        assert!(ipv6_with_prefix("fd00::").is_ok_and(|(_, bits)| bits == 64));
+        assert!(ipv6_with_prefix("fd00::/").is_err());
         assert!(ipv6_with_prefix("fd00::/129").is_err());
     }
 

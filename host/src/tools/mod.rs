@@ -9,6 +9,8 @@ mod show;
 
 use std::process::ExitCode;
 
+use adit::config::{Outline, Severity};
+
 /// Runs the tool that the command line asks for, if it asks for one.
 pub(crate) fn run(args: &[String]) -> Option<ExitCode> {
     let asks = |option: &str| args.iter().any(|arg| arg == option);
@@ -40,6 +42,15 @@ pub(crate) fn run(args: &[String]) -> Option<ExitCode> {
         return Some(probe::run(args));
     }
     None
+}
+
+/// One sentence for each file, directory or command that the configuration names and that is not what it should be.
+pub(crate) fn missing_files(outline: &Outline) -> Vec<String> {
+    let findings = check::files(outline).into_iter();
+    findings
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| finding.to_string())
+        .collect()
 }
 
 /// The words behind an option.

@@ -28,7 +28,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new("remote-random", "", flag!(client.remote_random)).idle_at(Role::Server),
     Directive::new("remote-random-hostname", "", flag!(host.remote_random_hostname)).idle_at(Role::Server),
     Directive::new("resolv-retry", "infinite|SECONDS", value!(host.resolv_retry, resolv_retry)),
-    Directive::new("preresolve", "", flag!(host.preresolve)),
+    Directive::new("preresolve", "[ADDRESS]", flag!(host.preresolve)),
     Directive::new(
         "connect-retry-max",
         "N",
@@ -45,7 +45,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new("pull-filter", "accept|ignore|reject TEXT", pull_filter).idle_at(Role::Server).repeats(),
     Directive::new("route-nopull", "", flag!(client.route_nopull)),
     Directive::new("allow-pull-fqdn", "", flag!(client.allow_pull_fqdn)),
-    Directive::new("allow-recursive-routing", "", flag!(client.allow_recursive_routing)),
+    Directive::new("allow-recursive-routing", "", flag!(client.allow_recursive_routing)).only(Role::Client),
     Directive::new("inactive", "SECONDS [BYTES]", inactive).also(Places::PUSH).also(Places::CLIENT),
     Directive::new("session-timeout", "SECONDS", value!(client.session_timeout, values::seconds_or_never))
         .also(Places::PUSH)

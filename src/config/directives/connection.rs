@@ -78,11 +78,10 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     })
     .also(Places::CONNECTION)
     .also(Places::PUSH),
-    Directive::new("tun-mtu", "BYTES [MAX]", |draft, statement| {
+    Directive::new("tun-mtu", "BYTES [TOLD]", |draft, statement| {
         draft.connection.tun_mtu = Some(statement.get(1, tun_mtu)?);
-        if let Some(max) = statement.optional(2, tun_mtu)? {
-            draft.connection.tun_mtu_max = Some(max);
-        }
+        // What peers are told that still compare options; none of ours do.
+        statement.optional(2, tun_mtu)?;
         Ok(())
     })
     .also(Places::CONNECTION)
@@ -123,7 +122,14 @@ fn remote(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
         named_at: statement.position(0),
     };
     if draft.in_connection {
-        draft.connection.remote = Some(remote);
+        // What a `port` or `proto` below it says replaces what it says itself.
+        let connection = &mut draft.connection;
+        connection.remote_port = remote.port.or(connection.remote_port);
+        if let Some(proto) = remote.proto {
+            let family = proto.family.or_else(|| connection.proto.and_then(|proto| proto.family));
+            connection.proto = Some(Proto { family, ..proto });
+        }
+        connection.remote = Some(RemoteDraft { port: None, proto: None, ..remote });
     } else {
         draft.remotes.push(remote);
     }

@@ -3,6 +3,7 @@
 use super::super::directive::{Directive, Places};
 use super::super::statement::{Complaint, Statement};
 use super::super::values;
+use crate::algorithm::Role;
 
 const FOR_WINDOWS: &str = "this is for Windows";
 const SIZED_BY_ITSELF: &str = "tables grow by themselves";
@@ -17,9 +18,10 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         .checked(positive),
     Directive::no_effect("tcp-queue-limit", "PACKETS", "a connection's queue is bounded by its bytes")
         .checked(positive),
-    Directive::no_effect("hash-size", "REAL VIRTUAL", SIZED_BY_ITSELF).checked(positive),
+    Directive::no_effect("hash-size", "REAL VIRTUAL", SIZED_BY_ITSELF).checked(positive).only(Role::Server),
     Directive::no_effect("stale-routes-check", "SECONDS [INTERVAL]", "routes within networks are not cached")
-        .checked(positive),
+        .checked(positive)
+        .only(Role::Server),
     Directive::no_effect("single-session", "", "a session that has ended is never resumed"),
     Directive::no_effect("replay-persist", "FILE", "a new session has new keys, to which no old packet fits"),
     Directive::no_effect("ping-timer-rem", "", "timers run while the peer is known, in any case")

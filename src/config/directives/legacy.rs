@@ -1,6 +1,7 @@
 //! Directives that OpenVPN no longer has, or never had under this name, and that stand in configurations all the same.
 
 use super::super::directive::Directive;
+use crate::algorithm::Role;
 
 const ALWAYS_NEGOTIATED: &str = "ciphers are always negotiated: see data-ciphers";
 
@@ -9,7 +10,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::no_effect("keysize", "BITS", "the length of a key follows from its cipher"),
     Directive::no_effect("prng", "ALGORITHM [BYTES]", "random numbers come from the system"),
     Directive::no_effect("max-routes", "[N]", "there is no limit on the number of routes"),
-    Directive::no_effect("opt-verify", "", "options are negotiated, not compared"),
+    Directive::no_effect("opt-verify", "", "options are negotiated, not compared").only(Role::Server),
     Directive::no_effect("tun-ipv6", "", "tunnels carry IPv6 in any case")
         .also(super::super::directive::Places::PUSH),
     Directive::no_effect("comp-noadapt", "", "nothing is ever compressed"),

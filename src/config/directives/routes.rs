@@ -14,7 +14,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new("redirect-gateway", "[FLAG...]", route).also(Places::PUSH).only(Role::Client).repeats(),
     Directive::new("redirect-private", "[FLAG...]", route).also(Places::PUSH).only(Role::Client).repeats(),
     Directive::new("block-ipv6", "", route).also(Places::PUSH),
-    Directive::new("route-delay", "[SECONDS] [WINDOW]", route).also(Places::PUSH),
+    Directive::new("route-delay", "[SECONDS] [WINDOW]", route).also(Places::PUSH).only(Role::Client),
     Directive::new("route-noexec", "", flag!(host.route_noexec)),
 ];
 

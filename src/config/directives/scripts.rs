@@ -15,13 +15,13 @@ use crate::algorithm::Role;
 pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new("script-security", "LEVEL", value!(host.scripts.security, security)),
     Directive::new("up", "COMMAND", some!(host.scripts.up, command)),
-    Directive::new("up-delay", "", flag!(host.scripts.up_delay)),
+    Directive::new("up-delay", "", flag!(host.scripts.up_delay)).only(Role::Client),
     Directive::new("up-restart", "", flag!(host.scripts.up_restart)),
     Directive::new("down", "COMMAND", some!(host.scripts.down, command)),
     Directive::new("down-pre", "", flag!(host.scripts.down_pre)),
     Directive::new("route-up", "COMMAND", some!(host.scripts.route_up, command)),
     Directive::new("route-pre-down", "COMMAND", some!(host.scripts.route_pre_down, command)),
-    Directive::new("ipchange", "COMMAND", some!(host.scripts.ipchange, command)),
+    Directive::new("ipchange", "COMMAND", some!(host.scripts.ipchange, command)).only(Role::Client),
     Directive::new("tls-verify", "COMMAND", some!(host.scripts.tls_verify, command)),
     Directive::new("auth-user-pass-verify", "COMMAND via-env|via-file", auth_user_pass_verify)
         .only(Role::Server),

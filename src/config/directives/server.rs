@@ -49,13 +49,13 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         draft.server.connect_freq = Some(frequency(statement)?);
         Ok(())
     })
-    .idle_at(Role::Client),
+    .only(Role::Server),
     Directive::new("connect-freq-initial", "N SECONDS", |draft, statement| {
         draft.server.connect_freq_initial = frequency(statement)?;
         Ok(())
     })
     .idle_at(Role::Client),
-    Directive::new("verify-client-cert", "[none|optional|require]", verify_client_cert).only(Role::Server),
+    Directive::new("verify-client-cert", "[none|optional|require]", verify_client_cert).idle_at(Role::Client),
     Directive::new("username-as-common-name", "", flag!(server.username_as_common_name)).only(Role::Server),
     Directive::new("auth-user-pass-optional", "", flag!(server.auth_user_pass_optional)).only(Role::Server),
     Directive::new("auth-gen-token", "[LIFETIME] [RENEWAL] [external-auth]", auth_gen_token)

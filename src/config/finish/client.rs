@@ -14,7 +14,7 @@ use crate::config::connection::{ConnectionDraft, DEFAULT_PORT, LoginSource, Prot
 use crate::config::diagnostic::Diagnostic;
 use crate::config::draft::Keepalive;
 use crate::config::proxy::{HttpProxy, Proxy, ProxyLogin, SocksProxy};
-use crate::config::session::PingTimeout;
+use crate::config::session::{PingTimeout, VerifyClientCert};
 use crate::config::statement::Source;
 use crate::config::text::NamedText;
 use crate::path::Transport;
@@ -26,7 +26,11 @@ impl Finishing<'_> {
     pub(super) fn client(&mut self) -> ClientConfig {
         let remotes = self.remotes();
         let udp = remotes.iter().any(|remote| remote.transport == Transport::Udp);
+        self.connection_relations();
         self.client_socket();
+        if self.draft.session.tls.verify_client_cert != VerifyClientCert::Require {
+            self.draft.error("verify-client-cert", "this cannot stand in the configuration of a client");
+        }
         self.client_pings();
         if !udp && !remotes.is_empty() && self.draft.session.explicit_exit_notify.take().is_some() {
             self.draft.warning(
@@ -63,7 +67,7 @@ impl Finishing<'_> {
                 let whole = &self.draft.connection;
                 (connection.tls_auth, connection.tls_crypt) =
                     (whole.tls_auth.clone(), whole.tls_crypt.clone());
-                connection.key_direction = connection.key_direction.or(whole.key_direction);
+                connection.key_direction = whole.key_direction;
             }
         }
         if connections.is_empty() {
@@ -78,9 +82,7 @@ impl Finishing<'_> {
             proto.is_some_and(|proto| proto.transport == Transport::Tcp && proto.role.is_none())
         };
         if self.draft.position("client").is_none()
-            && connections.iter().any(|connection| {
-                plain(connection.remote.as_ref().and_then(|remote| remote.proto).or(connection.proto))
-            })
+            && connections.iter().any(|connection| plain(connection.remote_proto()))
         {
             let name = if plain(self.draft.connection.proto) { "proto" } else { "remote" };
             self.draft.error(name, "'tcp' does not say which end this is: write tcp-client, or 'client'");
@@ -99,11 +101,12 @@ impl Finishing<'_> {
 
     fn remote(&mut self, connection: ConnectionDraft) -> Option<Remote> {
         let remote = connection.remote.clone()?;
-        if remote.proto.is_some_and(|proto| proto.role == Some(Role::Server)) {
+        let proto = connection.remote_proto();
+        let of_all = self.draft.connection.proto.and_then(|proto| proto.role);
+        if proto.is_some_and(|proto| proto.role == Some(Role::Server)) && of_all != Some(Role::Server) {
             let message = "remote: a client cannot listen: write tcp or tcp-client";
             self.draft.diagnostics.push(Diagnostic::error(&remote.named_at, message));
         }
-        let proto = remote.proto.or(connection.proto);
         let transport = proto.map_or(Transport::Udp, |proto| proto.transport);
         let wrap = self.wrap(&connection);
         let proxy = self.proxy(&connection);

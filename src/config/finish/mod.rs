@@ -3,6 +3,7 @@
 //! What belongs to one role only is in [`client`] and [`server`].
 
 mod client;
+mod relations;
 mod server;
 
 use alloc::format;

@@ -41,8 +41,9 @@ impl Finishing<'_> {
             || scripts.client_disconnect.is_some()
             || scripts.learn_address.is_some();
         self.addresses();
-        self.tokens();
         self.server_socket();
+        self.server_relations();
+        self.tokens();
         self.server_pings();
         if self.draft.position("tcp-nodelay").is_some() {
             self.draft.server.push_last.push("socket-flags TCP_NODELAY".into());

@@ -29,7 +29,7 @@ pub(super) fn connections(view: &View<'_>, lines: &mut Vec<String>) {
 fn one(view: &View<'_>, connection: &ConnectionDraft, lines: &mut Vec<String>) {
     let role = if view.server().is_some() { Role::Server } else { Role::Client };
     let remote = connection.remote.as_ref();
-    let proto = remote.and_then(|remote| remote.proto).or(connection.proto);
+    let proto = connection.remote_proto();
     let transport = proto.map_or(Transport::Udp, |proto| proto.transport);
     let bind = connection.bind(role);
     let port = |port: Option<u16>| port.map(|port| port.to_string());

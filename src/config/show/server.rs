@@ -70,8 +70,8 @@ pub(super) fn network(view: &View<'_>) -> (String, String) {
 }
 
 pub(super) fn network_ipv6(view: &View<'_>) -> (String, String) {
-    match view.word("server-ipv6", 1).and_then(|word| word.split_once('/')) {
-        Some((address, bits)) => (address.into(), bits.into()),
+    match view.server().and_then(|server| server.network_v6) {
+        Some(network) => (network.address.to_string(), network.prefix.to_string()),
         None => ("::".into(), "0".into()),
     }
 }
@@ -97,11 +97,7 @@ pub(super) fn pushes(view: &View<'_>, lines: &mut Vec<String>) {
         lines.extend(view.all("push").filter_map(|words| words.get(1)).map(|option| entry(option)));
         return;
     };
-    // The pings and the socket's flag stand behind what `server` implies.
-    let pings = if view.draft.keepalive.is_some() { 2 } else { 0 };
-    let implied = pings + usize::from(view.has("tcp-nodelay"));
-    let (said, implied) = server.push.split_at(server.push.len().saturating_sub(implied));
-    lines.extend(said.iter().map(|option| entry(option)));
+    lines.extend(server.push.iter().map(|option| entry(option)));
     if server.network_v6.is_some() {
         lines.push(entry("tun-ipv6"));
     }
@@ -122,7 +118,7 @@ pub(super) fn pushes(view: &View<'_>, lines: &mut Vec<String>) {
         };
         lines.push(entry(&format!("topology {name}")));
     }
-    lines.extend(implied.iter().map(|option| entry(option)));
+    lines.extend(server.push_last.iter().map(|option| entry(option)));
 }
 
 fn entry(option: &str) -> String {

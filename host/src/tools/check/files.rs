@@ -38,6 +38,20 @@ const COMMANDS: &[&str] = &[
     "learn-address",
 ];
 
+/// Of these, those that are used after the process has gone into its `chroot`.
+const IN_CHROOT: &[&str] = &[
+    "client-config-dir",
+    "tmp-dir",
+    "down",
+    "route-pre-down",
+    "ipchange",
+    "tls-verify",
+    "auth-user-pass-verify",
+    "client-connect",
+    "client-disconnect",
+    "learn-address",
+];
+
 /// Directives that name a file to write, whose directory must be there.
 const WRITTEN: &[&str] = &["log", "log-append", "status", "writepid", "ifconfig-pool-persist"];
 
@@ -79,7 +93,7 @@ fn finding(outline: &Outline, stated: &Stated) -> Option<Diagnostic> {
     let name = stated.name();
     let named = stated.argument(1)?;
     // `cd` itself is seen from where we are.
-    let path = if name == "cd" { named.to_owned() } else { outline.path(named) };
+    let path = if name == "cd" { named.to_owned() } else { located(outline, name, named) };
     let error = |clause: String| Some(Diagnostic::error(&stated.position(1), format!("{name}: {clause}")));
     if SECRETS.contains(&name) {
         let mode = open_mode(&fs::metadata(&path).ok()?)?;
@@ -95,7 +109,7 @@ fn finding(outline: &Outline, stated: &Stated) -> Option<Diagnostic> {
         }
     } else if COMMANDS.contains(&name) {
         let program = adit::config::lexer::split(named).ok()?.first()?.text.clone();
-        let program = outline.path(&program);
+        let program = located(outline, name, &program);
         match fs::metadata(&program) {
             Ok(metadata) if metadata.permissions().mode() & 0o111 == 0 => {
                 error(format!("'{program}' is not executable: chmod +x {program}"))
@@ -108,6 +122,17 @@ fn finding(outline: &Outline, stated: &Stated) -> Option<Diagnostic> {
         (!directory.is_dir()).then(|| error(format!("there is no directory '{}'", directory.display())))?
     } else {
         None
+    }
+}
+
+/// Where that is which the directive names: in the `chroot`, if it is used from there.
+fn located(outline: &Outline, name: &str, path: &str) -> String {
+    let path = outline.path(path);
+    match outline.all("chroot").last().and_then(|chroot| chroot.argument(1)) {
+        Some(root) if IN_CHROOT.contains(&name) => {
+            format!("{}/{}", outline.path(root).trim_end_matches('/'), path.trim_start_matches('/'))
+        }
+        _ => path,
     }
 }
 

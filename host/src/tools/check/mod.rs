@@ -10,7 +10,7 @@ use std::fs;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use adit::config::{Diagnostic, Profile, RoleConfig, Severity};
+use adit::config::{Diagnostic, Outline, Profile, RoleConfig, Severity};
 
 use crate::clock::Clock;
 use crate::errors::unreadable;
@@ -53,6 +53,11 @@ pub(super) fn run(args: &[String]) -> ExitCode {
     print!("{}", if json { report::json(&checked) } else { report::text(&checked) });
     let errors = checked.iter().any(|checked| checked.count(Severity::Error) > 0);
     if errors { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// What there is to say about the files that a configuration names.
+pub(super) fn files(outline: &Outline) -> Vec<Diagnostic> {
+    files::findings(outline)
 }
 
 /// Checks one configuration, which the words of a command line make up.

@@ -1,0 +1,121 @@
+//! Where adit differs from OpenVPN 2.6 on purpose. Each entry of the list says why, and covers as little as it can; one
+//! that covers nothing any more fails the test.
+
+mod list;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use crate::case::Case;
+use crate::compare::Difference;
+use list::DIVERGENCES;
+
+/// A difference that is meant.
+struct Divergence {
+    /// Why.
+    reason: &'static str,
+    covers: What,
+}
+
+/// What it covers.
+enum What {
+    /// adit refuses, and its clause holds this text.
+    Refuses(&'static str),
+    /// adit refuses, and this is true of the finding.
+    RefusesWhere(fn(&Finding<'_>, &Case) -> bool),
+    /// OpenVPN refuses, and its complaint holds this text.
+    Allows(&'static str),
+    /// OpenVPN refuses, and this is true of its complaint.
+    AllowsWhere(fn(&str, &Case) -> bool),
+    /// A setting of this beginning has another value, and this is true of OpenVPN's, adit's and the case.
+    Value(&'static [&'static str], fn(&str, &str, &Case) -> bool),
+}
+
+/// What adit says: `x.conf:4:1: DIRECTIVE: clause`.
+struct Finding<'a> {
+    directive: &'a str,
+    clause: &'a str,
+}
+
+impl<'a> Finding<'a> {
+    fn of(text: &'a str) -> Self {
+        let sentence = text.split_once(": ").map_or(text, |(_, sentence)| sentence);
+        match sentence.split_once(": ") {
+            Some((directive, clause)) if !directive.contains(' ') => Self { directive, clause },
+            _ => Self { directive: "", clause: sentence },
+        }
+    }
+
+    /// What the clause quotes first.
+    fn quotes(&self) -> &'a str {
+        self.clause.split('\'').nth(1).unwrap_or_default()
+    }
+}
+
+/// How often each entry covered something, by its place in the list.
+static SEEN: Mutex<BTreeMap<usize, usize>> = Mutex::new(BTreeMap::new());
+
+/// Settings that depend on the machine and not on the configuration.
+const OF_THE_MACHINE: &[&str] = &["tuntap_options.disable_dco"];
+
+/// What of the difference is not meant.
+pub(crate) fn unmeant(difference: Difference, case: &Case) -> Option<Difference> {
+    let meant = match &difference {
+        Difference::OnlyAditRefuses(findings) => {
+            let left: Vec<_> =
+                findings.iter().filter(|finding| !finding_meant(finding, case)).cloned().collect();
+            return (!left.is_empty()).then_some(Difference::OnlyAditRefuses(left));
+        }
+        Difference::OnlyStockRefuses(said) => said.iter().any(|said| {
+            covered(|what| match what {
+                What::Allows(text) => said.contains(text),
+                What::AllowsWhere(covers) => covers(said, case),
+                _ => false,
+            })
+        }),
+        Difference::Value { key, stock, adit } => value_meant(key, stock, adit, case),
+        Difference::Line { key, stock, adit } => {
+            value_meant(key, stock.as_deref().unwrap_or_default(), adit.as_deref().unwrap_or_default(), case)
+        }
+    };
+    (!meant).then_some(difference)
+}
+
+fn finding_meant(finding: &str, case: &Case) -> bool {
+    let finding = Finding::of(finding);
+    covered(|what| match what {
+        What::Refuses(text) => finding.clause.contains(text),
+        What::RefusesWhere(covers) => covers(&finding, case),
+        _ => false,
+    })
+}
+
+fn value_meant(key: &str, stock: &str, adit: &str, case: &Case) -> bool {
+    // Without the number of the connection.
+    let name = key.split_once(']').filter(|_| key.starts_with('[')).map_or(key, |(_, name)| name);
+    OF_THE_MACHINE.contains(&name)
+        || covered(|what| match what {
+            What::Value(names, covers) => {
+                names.iter().any(|begins| name.starts_with(begins)) && covers(stock, adit, case)
+            }
+            _ => false,
+        })
+}
+
+/// Whether an entry covers it; all that do are counted.
+fn covered(covers: impl Fn(&What) -> bool) -> bool {
+    let mut seen = SEEN.lock().unwrap();
+    let mut any = false;
+    for (n, _) in DIVERGENCES.iter().enumerate().filter(|(_, divergence)| covers(&divergence.covers)) {
+        *seen.entry(n).or_default() += 1;
+        any = true;
+    }
+    any
+}
+
+/// The entries that covered nothing.
+pub(crate) fn unused() -> Vec<&'static str> {
+    let seen = SEEN.lock().unwrap();
+    let all = DIVERGENCES.iter().enumerate();
+    all.filter(|(n, _)| !seen.contains_key(n)).map(|(_, divergence)| divergence.reason).collect()
+}
