@@ -1,19 +1,23 @@
 //! `chroot`, `user` and `group`: giving up what root can do once everything is open.
 //!
 //! The right to set up the network stays (CAP_NET_ADMIN), as in OpenVPN since 2.6: without it routes could not be taken
-//! back, nor set anew after a restart. Programs that are run do not inherit it.
+//! back, nor set anew after a restart. So does the right to low ports, if one is served: restarts bind it again.
+//! Programs that are run inherit neither.
 
 use std::cell::Cell;
 use std::io;
 use std::os::unix::fs::chroot;
 use std::rc::Rc;
 
-use adit::config::ProcessConfig;
+use adit::config::HostConfig;
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_keep_capabilities};
 
 use crate::errors::cause;
 use crate::log::Log;
 use crate::sys::{Group, User, become_group, become_user};
+
+/// Ports below are root's.
+const FIRST_FREE_PORT: u16 = 1024;
 
 /// Whom the process becomes, and where.
 #[derive(Clone, Debug)]
@@ -25,18 +29,25 @@ struct Wanted {
     user: Option<(String, User)>,
     group: Option<(String, Group)>,
     chroot: Option<String>,
+    /// Whether a port below 1024 is served.
+    low_port: bool,
     dropped: Cell<bool>,
 }
 
 impl Privileges {
     /// Looks up the names; they must exist before anything starts.
-    pub(crate) fn find(config: &ProcessConfig) -> Result<Self, String> {
+    pub(crate) fn find(host: &HostConfig) -> Result<Self, String> {
+        let config = &host.process;
         let user = config.user.as_ref().map(|name| User::find(name).map(|user| (name.clone(), user)));
         let user = user.transpose().map_err(|error| format!("user: {error}"))?;
         let group = config.group.as_ref().map(|name| Group::find(name).map(|group| (name.clone(), group)));
         let group = group.transpose().map_err(|error| format!("group: {error}"))?;
         let chroot = config.chroot.clone();
-        Ok(Self(Rc::new(Wanted { user, group, chroot, dropped: Cell::new(false) })))
+        let low_port = host
+            .listeners
+            .iter()
+            .any(|listener| listener.bind.port.is_some_and(|port| port < FIRST_FREE_PORT));
+        Ok(Self(Rc::new(Wanted { user, group, chroot, low_port, dropped: Cell::new(false) })))
     }
 
     /// Whether it has happened, so that files can no longer be read, or the system not be set up.
@@ -47,7 +58,7 @@ impl Privileges {
     /// Goes into the directory, and becomes them, the group first; nothing if that has happened already. A user
     /// without `group` would keep root's groups, so that its own group stands in.
     pub(crate) fn drop_now(&self, log: &Log) -> Result<(), String> {
-        let Wanted { user, group, chroot: directory, dropped } = &*self.0;
+        let Wanted { user, group, chroot: directory, low_port, dropped } = &*self.0;
         if dropped.get() || (user.is_none() && group.is_none() && directory.is_none()) {
             return Ok(());
         }
@@ -75,8 +86,8 @@ impl Privileges {
             log.info(format_args!("UID set to {name}"));
         }
         if retained {
-            match keep_network_rights() {
-                Ok(()) => log.info("Capabilities retained: CAP_NET_ADMIN"),
+            match keep_network_rights(*low_port) {
+                Ok(names) => log.info(format_args!("Capabilities retained: {names}")),
                 Err(error) => log.warning(format_args!("Unable to retain capabilities: {}", cause(&error))),
             }
         }
@@ -85,17 +96,25 @@ impl Privileges {
     }
 }
 
-/// Gives back all that the change of the user has left, but for the one right.
-fn keep_network_rights() -> io::Result<()> {
+/// Gives back all that the change of the user has left, but for what is needed; the names of what is kept.
+fn keep_network_rights(low_port: bool) -> io::Result<&'static str> {
     set_keep_capabilities(false)?;
-    let none = CapabilitySet::empty();
-    let kept =
-        |kept| set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: none });
-    kept(CapabilitySet::NET_ADMIN).or_else(|error| {
-        // Never more than that, also where not even that can be had.
-        kept(none)?;
-        Err(error.into())
-    })
+    let keep = |kept| {
+        let inheritable = CapabilitySet::empty();
+        set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable })
+    };
+    let admin = CapabilitySet::NET_ADMIN;
+    if low_port && keep(admin | CapabilitySet::NET_BIND_SERVICE).is_ok() {
+        return Ok("CAP_NET_ADMIN, CAP_NET_BIND_SERVICE");
+    }
+    match keep(admin) {
+        Ok(()) => Ok("CAP_NET_ADMIN"),
+        Err(error) => {
+            // Never more than that, also where not even that can be had.
+            keep(CapabilitySet::empty())?;
+            Err(error.into())
+        }
+    }
 }
 
 fn enter(directory: &str) -> io::Result<()> {

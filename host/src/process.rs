@@ -90,7 +90,7 @@ impl Process {
         if process.user.is_none() && process.group.is_none() && process.chroot.is_none() {
             sources.forget();
         }
-        let privileges = Privileges::find(process)?;
+        let privileges = Privileges::find(host)?;
         let unrun = scripts::check(host)?;
         let log = Rc::new(open_log(host, clock, &notifier)?);
         for warning in warnings {

@@ -226,7 +226,9 @@ fn a_server_that_has_given_up_root_can_be_hung_up() {
     let pki = Pki::easy_rsa(Keys::Ec);
     let key = place.folder.write("server.key", fs::read(pki.key("server")).unwrap());
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
-    let more = "key server.key\nuser nobody\ngroup nogroup\npersist-tun\n";
+    // A port that is root's is bound again at each hang-up.
+    let more =
+        "key server.key\nuser nobody\ngroup nogroup\npersist-tun\nlocal * 1194 udp\nlocal * 443 tcp-server\n";
     let mut server = place.serve(&format!("{more}push \"route 10.1.0.0 255.255.0.0\"\n"));
     server.expect_line(UP, PATIENCE);
     let client = place.connect();
