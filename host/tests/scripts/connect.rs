@@ -117,3 +117,38 @@ fn a_script_judges_the_certificates_of_either_end() {
     client.expect_line("VERIFY SCRIPT ERROR: depth=0, CN=server", PATIENCE);
     assert_eq!(client.count(UP), 0);
 }
+
+#[test]
+fn scripts_run_after_root_was_given_up_and_a_failing_one_ends_the_start() {
+    let place = Place::new("nobody");
+    let hook = place.script("hook", "echo $script_type $(id -u)");
+    let more = format!(
+        "client-connect {hook}\nclient-disconnect {hook}\nup {hook}\nuser nobody\ngroup nogroup\npersist-tun\n"
+    );
+    let mut server = place.serve(&more);
+    server.expect_line("up 0", PATIENCE);
+    let client = place.connect("client1", "");
+    server.expect_line("client-connect 65534", PATIENCE);
+    traffic::ping(&place.network.client, "10.8.0.1");
+    server.signal(Signal::HUP);
+    server.expect_line("client-disconnect 65534", PATIENCE);
+    client.signal(Signal::USR1);
+    assert!(super::wait_until(PATIENCE, || server.count("client-connect 65534") == 2));
+    server.signal(Signal::TERM);
+    server.expect_exit(PATIENCE);
+
+    let fails = place.script("fails", "exit 7");
+    for (more, sentence) in [
+        (
+            format!("up {fails}\n"),
+            "Failed running command (--up/--down): external program exited with error status: 7",
+        ),
+        (format!("up {fails}\nscript-security 1\n"), "disallowed by script-security setting"),
+    ] {
+        let pki = Pki::easy_rsa(Keys::Ec).directives("server");
+        let text = format!("server 10.8.0.0 255.255.255.0\ndev tun\nscript-security 2\n{pki}{more}");
+        let mut server = super::Adit.start(&place.network.server, &place.folder, "failing", &text);
+        assert!(!server.expect_exit(PATIENCE).success());
+        assert_eq!(server.count(sentence), 1, "{}", server.log());
+    }
+}

@@ -164,3 +164,17 @@ fn host_names_in_routes_need_leave() {
     assert_eq!(settings.routes.named[0].name, "www.example.com");
     assert!(notices.is_empty());
 }
+
+#[test]
+fn a_server_sets_variables_for_scripts_under_names_of_their_own() {
+    let (settings, notices) = parse(&["setenv-safe SITE \"north east\"", "setenv-safe EMPTY"]);
+    let set = |name: &str, value: &str| (String::from(name), String::from(value));
+    assert_eq!(settings.environment, [set("OPENVPN_SITE", "north east"), set("OPENVPN_EMPTY", "")]);
+    assert!(notices.is_empty());
+    let (settings, notices) = parse(&["setenv-safe A=B x", "setenv-safe X y z", "setenv PATH /evil"]);
+    assert!(settings.environment.is_empty());
+    assert_eq!(notices.len(), 3);
+    // One more than there is room for.
+    let (settings, notices) = parse(&["setenv-safe X y"; MAX_ENVIRONMENT + 1]);
+    assert_eq!((settings.environment.len(), notices.len()), (MAX_ENVIRONMENT, 1));
+}
