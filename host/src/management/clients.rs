@@ -24,7 +24,7 @@ impl Management {
             let Some(listener) = &self.listener else { return };
             match listener.accept() {
                 Ok(Some(Caller::Welcome(socket, name))) => {
-                    if self.connections.len() >= MAX_CLIENTS {
+                    if self.connections.len() >= MAX_CLIENTS && !self.make_room() {
                         self.log.warning(format_args!(
                             "MANAGEMENT: {name} is turned away: there are {MAX_CLIENTS} clients already"
                         ));
@@ -48,6 +48,20 @@ impl Management {
                 }
             }
         }
+    }
+
+    /// Lets the client go that has been longest without giving the password, so that nobody keeps others out who
+    /// does not know it; whether there is one.
+    fn make_room(&mut self) -> bool {
+        let mut locked =
+            self.connections.iter().filter(|(_, connection)| connection.conversation.is_locked());
+        let Some((&client, connection)) = locked.next() else { return false };
+        self.log.warning(format_args!(
+            "MANAGEMENT: {} gives no password, and has to make room for another client",
+            connection.name
+        ));
+        self.close(client);
+        true
     }
 
     pub(super) fn welcome(&mut self, socket: socket2::Socket, name: String) {

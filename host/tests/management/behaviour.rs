@@ -145,7 +145,7 @@ fn who_means_harm_gets_nowhere() {
 
     // More than there is room for.
     let crowd: Vec<Console> = (0..20).map(|_| dial()).collect();
-    assert!(wait_until(PATIENCE, || server.count("is turned away") >= 5));
+    assert!(wait_until(PATIENCE, || server.count("has to make room for another client") >= 5));
     drop(crowd);
     assert_eq!(friend.ask("nclients"), ["SUCCESS: nclients=0"]);
 }
