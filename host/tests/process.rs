@@ -403,11 +403,11 @@ fn errors_go_to_standard_error_where_that_is_wanted() {
     let text = server_text("").replace("dev tun\n", "dev null\n");
     let file = place.folder.write("server.conf", text);
     for (option, to_stderr) in [(None, false), (Some("--errors-to-stderr"), true)] {
-        let words = ["--config", path(&file), "--status", "/no/status"];
+        let words = ["--config", path(&file), "--status", "/proc/no-status"];
         let output = run_unchecked(Adit.executable(), &[&words[..], option.as_slice()].concat());
         assert_eq!(output.status.code(), Some(1));
         let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-        let sentence = "ERROR: status: cannot write /no/status";
+        let sentence = "ERROR: status: cannot write /proc/no-status";
         assert_eq!((out.contains(sentence), err.contains(sentence)), (!to_stderr, to_stderr), "{out}{err}");
         assert!(out.contains("Exiting due to fatal error"), "{out}");
     }
