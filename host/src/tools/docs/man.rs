@@ -123,7 +123,8 @@ Write the status to the log.
 .El
 .Sh EXIT STATUS
 .Nm
-exits 0 when it was told to, and 1 after an error.
+exits 0 when it was told to, or when the other end leaves or refuses the login,
+and 1 after an error.
 .Sh EXAMPLES
 A server, once its configuration is found to be right:
 .Dl # adit --check server.conf && adit server.conf
