@@ -56,7 +56,12 @@ fn ifconfig(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
 }
 
 fn ifconfig_ipv6(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
-    let (local, prefix) = statement.get(1, values::ipv6_with_prefix)?;
+    let (local, prefix) = statement.get(1, |word| match values::ipv6_with_prefix(word)? {
+        (_, prefix) if !(64..=124).contains(&prefix) => {
+            Err(format!("'{word}' is /{prefix}: the network must be between /64 and /124"))
+        }
+        fine => Ok(fine),
+    })?;
     let gateway = statement.get(2, values::ipv6)?;
     draft.ifconfig_ipv6 = Some(IfconfigIpv6 { local, prefix, gateway });
     Ok(())

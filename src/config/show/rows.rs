@@ -198,7 +198,10 @@ pub(super) const ROWS: &[(&str, Value)] = &[
     ("handshake_window", Of(|view| seconds(Some(view.session().hand_window)))),
     ("transition_window", Of(|view| seconds(Some(view.session().tran_window)))),
     ("single_session", Flag("single-session")),
-    ("push_peer_info", Of(|view| enabled(view.client().is_some_and(|client| client.push_peer_info) || view.has("push-peer-info")))),
+    ("push_peer_info", Of(|view| {
+        let by_setenv = view.all("setenv").any(|words| words.len() == 2 && words.get(1).is_some_and(|name| name == "PUSH_PEER_INFO"));
+        enabled(by_setenv || view.has("push-peer-info"))
+    })),
     ("tls_exit", Flag("tls-exit")),
     ("tls_crypt_v2_metadata", Fixed(UNDEF, 1)),
     ("pkcs11_protected_authentication", Fixed(DISABLED, ARGUMENTS)),

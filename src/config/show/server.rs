@@ -55,8 +55,10 @@ pub(super) fn ifconfig_ipv6(view: &View<'_>) -> (String, String, String) {
         let at = |n: u128| quoted(Some(&Ipv6Addr::from_bits(base.to_bits() + n).to_string()));
         return (at(1), network.prefix.to_string(), at(2));
     }
-    let (address, bits) = match view.word("ifconfig-ipv6", 1).and_then(|word| word.split_once('/')) {
-        Some((address, bits)) => (Some(address), bits),
+    let (address, bits) = match view.word("ifconfig-ipv6", 1) {
+        Some(word) => {
+            word.split_once('/').map_or((Some(word), "64"), |(address, bits)| (Some(address), bits))
+        }
         None => (None, "0"),
     };
     (quoted(address), bits.into(), quoted(view.word("ifconfig-ipv6", 2)))

@@ -80,6 +80,17 @@ pub(super) const DIVERGENCES: &[Divergence] = &[
     })),
     because("nothing is ignored that stands behind a directive", Refuses("is too much; it is written")),
 
+    because("a client has a remote, or it has nobody to call", Refuses("'remote' is missing: a client needs")),
+    because("a file that is named is read, whether it is needed or not", RefusesWhere(|finding, _| {
+        finding.directive == "auth-gen-token-secret" && finding.clause.contains("cannot read")
+    })),
+    because("a row of the past is no block, and stands outside of connections", RefusesWhere(|finding, _| {
+        ["max-routes", "prng"].contains(&finding.directive)
+    })),
+    because("what is pushed is something", RefusesWhere(|finding, _| {
+        finding.directive == "push" && finding.clause.contains("is one line of printable text")
+    })),
+
     // What adit takes and OpenVPN does not.
     because("directives of other systems and of other times", AllowsWhere(|said, _| {
         let name = said.split(": ").nth(2).or_else(|| said.split("--").nth(1)).unwrap_or_default();
