@@ -154,7 +154,7 @@ impl ServerRole {
         let mut tunnel = Tunnel::open(&self.host.dev, &mut node.io, &log)?;
         let around = tunnel.surroundings(None);
         let around = Surroundings { vpn: config.network.map(second), ..around };
-        let interface = interface(config, &node.engine);
+        let interface = interface(&self.host, config, &node.engine);
         if !self.host.ifconfig_noexec {
             tunnel.configure(&interface, &log);
         }
@@ -187,7 +187,7 @@ impl ServerRole {
         tunnel.resume(&mut node.io, &self.log)?;
         let around = tunnel.surroundings(None);
         let around = Surroundings { vpn: config.network.map(second), ..around };
-        self.tell_hooks(node, tunnel.name(), &interface(config, &node.engine), &around);
+        self.tell_hooks(node, tunnel.name(), &interface(&self.host, config, &node.engine), &around);
         self.hooks.routes_added(&self.host.routes);
         if self.host.scripts.up_restart && !self.hooks.run(&node.clock, Hook::Up, "restart", None) {
             return Err("the up script has failed".into());
@@ -397,14 +397,14 @@ fn local_address(listener: &ListenerConfig) -> Result<SocketAddr, String> {
 }
 
 /// The device's addresses.
-fn interface(config: &ServerConfig, engine: &Server) -> Interface {
+fn interface(host: &HostConfig, config: &ServerConfig, engine: &Server) -> Interface {
     let ipv4 = engine.ipv4().map(|Ifconfig { local, other }| match other {
         IfconfigOther::Subnet(prefix) => Ipv4Setup::Subnet { address: local, prefix },
         IfconfigOther::Peer(peer) => Ipv4Setup::PointToPoint { local, peer },
     });
     let ipv6 = engine.ipv6();
     let ipv6 = ipv6.map(|IfconfigIpv6 { local, prefix, .. }| Ipv6Setup { address: local, prefix });
-    Interface { mtu: config.session.tun_mtu, ipv4, ipv6 }
+    Interface { mtu: config.session.tun_mtu, queue: host.txqueuelen, ipv4, ipv6 }
 }
 
 /// The second address of the network: where a server sends what is for its clients. The device takes anything, so

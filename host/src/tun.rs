@@ -108,7 +108,7 @@ mod tests {
             let pool = Ipv4Network { address: [10, 8, 0, 0].into(), prefix: 24 };
             let mut network = Network::new().unwrap();
             network.apply(
-                interface_steps("tun0", &Interface { mtu: 1400, ipv4: Some(setup), ipv6: None }),
+                interface_steps("tun0", &Interface { mtu: 1400, queue: None, ipv4: Some(setup), ipv6: None }),
                 &log,
             );
             network.apply(pool_route("tun0", pool, setup).into_iter().collect(), &log);

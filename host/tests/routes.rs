@@ -250,8 +250,9 @@ fn a_link_that_comes_back_gets_its_routes_back() {
     let place = Place::new("link back");
     let client_ns = &place.network.client;
     let _server = place.serve(Stock, "");
-    let options = format!("proto udp4\nremote {FAR_IPV4} 1194\nredirect-gateway def1\n");
+    let options = format!("proto udp4\nremote {FAR_IPV4} 1194\nredirect-gateway def1\ntxqueuelen 77\n");
     let mut client = place.connect(Adit, &options);
+    assert!(client_ns.run("ip", &["link", "show", "type", "tun"]).contains(" qlen 77"));
     client_ns.run("ip", &["link", "set", "eth0", "down"]);
     client.expect_line("network changed: there is no way to the server at present", PATIENCE);
     assert!(!place.way().contains("dev eth0"));

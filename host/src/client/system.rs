@@ -217,7 +217,8 @@ impl ClientRole {
         let (Some(tunnel), Some(settings)) = (&mut self.tunnel, &self.settings) else { return };
         let around = surroundings(tunnel, settings, self.link.map(|(_, address)| address.ip()));
         let peer = settings.ifconfig_ipv6.map(|ifconfig| ifconfig.gateway);
-        let device = DeviceFacts::new(tunnel.name(), &interface(settings, self.tun_mtu), peer);
+        let device =
+            DeviceFacts::new(tunnel.name(), &interface(settings, self.tun_mtu, self.host.txqueuelen), peer);
         let mut routes = all_routes(&self.host.routes, &settings.routes);
         routes.ipv4.extend(&self.named_routes);
         let routing = RoutingFacts::new(&routes, &around, peer);
@@ -272,7 +273,7 @@ impl ClientRole {
         };
         node.management.state(self.tunnel_state(node, StateName::AssignIp, None));
         if !self.host.ifconfig_noexec {
-            tunnel.configure(&interface(settings, self.tun_mtu), &self.log);
+            tunnel.configure(&interface(settings, self.tun_mtu, self.host.txqueuelen), &self.log);
         }
         self.tunnel = Some(tunnel);
         Ok(())
@@ -380,9 +381,10 @@ fn is_same_setup(before: &TunnelSettings, now: &TunnelSettings) -> bool {
         && before.tun_mtu == now.tun_mtu
 }
 
-fn interface(settings: &TunnelSettings, tun_mtu: u16) -> Interface {
+fn interface(settings: &TunnelSettings, tun_mtu: u16, queue: Option<u32>) -> Interface {
     Interface {
         mtu: settings.tun_mtu.unwrap_or(tun_mtu),
+        queue,
         ipv4: settings.ifconfig.map(|ifconfig| match ifconfig.other {
             IfconfigOther::Subnet(prefix) => Ipv4Setup::Subnet { address: ifconfig.local, prefix },
             IfconfigOther::Peer(peer) => Ipv4Setup::PointToPoint { local: ifconfig.local, peer },

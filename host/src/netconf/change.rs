@@ -8,10 +8,11 @@ use std::str::{FromStr, SplitAsciiWhitespace};
 /// file in this form, for a next start to undo it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// A device is up, with this MTU in bytes.
+    /// A device is up, with this MTU in bytes, and a queue of so many packets if that is given.
     Up {
         dev: String,
         mtu: u16,
+        queue: Option<u32>,
     },
     AddAddress(Address),
     DelAddress(Address),
@@ -60,7 +61,7 @@ impl Change {
     /// The line that OpenVPN logs for it.
     pub(crate) fn log_line(&self) -> String {
         match self {
-            Self::Up { dev, mtu } => {
+            Self::Up { dev, mtu, .. } => {
                 format!("net_iface_mtu_set: mtu {mtu} for {dev}; net_iface_up: set {dev} up")
             }
             Self::AddAddress(address) => address.log_line("add"),
@@ -133,7 +134,10 @@ fn family(address: &IpAddr) -> &'static str {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Up { dev, mtu } => write!(f, "link set dev {dev} up mtu {mtu}"),
+            Self::Up { dev, mtu, queue } => {
+                write!(f, "link set dev {dev} up mtu {mtu}")?;
+                queue.map_or(Ok(()), |queue| write!(f, " txqueuelen {queue}"))
+            }
             Self::AddAddress(address) => write!(f, "address add {address}"),
             Self::DelAddress(address) => write!(f, "address del {address}"),
             Self::AddRoute(route) => write!(f, "route add {route}"),

@@ -200,12 +200,13 @@ impl Netlink {
     fn request(&self, change: &Change) -> io::Result<(RouteNetlinkMessage, u16)> {
         const NEW: u16 = NLM_F_CREATE | NLM_F_EXCL;
         Ok(match change {
-            Change::Up { dev, mtu } => {
+            Change::Up { dev, mtu, queue } => {
                 let mut message = LinkMessage::default();
                 message.header.index = self.index(dev)?;
                 message.header.flags = LinkFlags::Up;
                 message.header.change_mask = LinkFlags::Up;
                 message.attributes.push(LinkAttribute::Mtu(u32::from(*mtu)));
+                message.attributes.extend(queue.map(LinkAttribute::TxQueueLen));
                 (RouteNetlinkMessage::SetLink(message), 0)
             }
             // An address that is there already is as good as ours.

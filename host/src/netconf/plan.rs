@@ -11,6 +11,8 @@ use super::change::{Address, Change, Route};
 pub(crate) struct Interface {
     /// `tun-mtu`, in bytes.
     pub(crate) mtu: u16,
+    /// `txqueuelen`, in packets.
+    pub(crate) queue: Option<u32>,
     pub(crate) ipv4: Option<Ipv4Setup>,
     pub(crate) ipv6: Option<Ipv6Setup>,
 }
@@ -41,7 +43,7 @@ pub(crate) fn interface_steps(dev: &str, interface: &Interface) -> Vec<Change> {
         Ipv4Setup::PointToPoint { local, peer } => address(local.into(), 32, Some(peer)),
     });
     let ipv6 = interface.ipv6.map(|setup| address(setup.address.into(), setup.prefix, None));
-    let up = Change::Up { dev: dev.to_owned(), mtu: interface.mtu };
+    let up = Change::Up { dev: dev.to_owned(), mtu: interface.mtu, queue: interface.queue };
     [up].into_iter().chain(ipv4).chain(ipv6).collect()
 }
 
@@ -69,6 +71,7 @@ mod tests {
     fn a_subnet_with_ipv6() {
         let interface = Interface {
             mtu: 1500,
+            queue: None,
             ipv4: Some(Ipv4Setup::Subnet { address: [10, 8, 0, 1].into(), prefix: 24 }),
             ipv6: Some(Ipv6Setup { address: "fd00::1".parse().unwrap(), prefix: 64 }),
         };
@@ -88,10 +91,13 @@ mod tests {
     #[test]
     fn point_to_point_needs_a_route_to_the_pool() {
         let setup = Ipv4Setup::PointToPoint { local: [10, 8, 0, 1].into(), peer: [10, 8, 0, 2].into() };
-        let interface = Interface { mtu: 1400, ipv4: Some(setup), ipv6: None };
+        let interface = Interface { mtu: 1400, queue: Some(500), ipv4: Some(setup), ipv6: None };
         assert_eq!(
             texts(&interface_steps("tun7", &interface)),
-            ["link set dev tun7 up mtu 1400", "address add 10.8.0.1/32 peer 10.8.0.2 dev tun7"]
+            [
+                "link set dev tun7 up mtu 1400 txqueuelen 500",
+                "address add 10.8.0.1/32 peer 10.8.0.2 dev tun7"
+            ]
         );
         let pool = Ipv4Network { address: [10, 8, 0, 0].into(), prefix: 24 };
         let step = pool_route("tun7", pool, setup).unwrap();

@@ -25,7 +25,7 @@ pub use sockets::{Bind, Listener, MtuDiscovery, SocketOptions};
 pub struct HostConfig {
     /// `dev`
     pub dev: Device,
-    /// `lladdr`, `txqueuelen`: how the device is set up beside its addresses.
+    /// `txqueuelen`: how many packets the device's queue holds; the system's own figure if there is none.
     pub txqueuelen: Option<u32>,
     /// Server: `local`, `port`, `proto`: what it listens on, at least one.
     pub listeners: Vec<Listener>,
