@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -14,6 +14,7 @@ const PAGES: [&str; 9] = [
     "docs/migration.md",
     "docs/tools.md",
     "docs/directives.md",
+    "docs/management.md",
     "examples/config/README.md",
 ];
 

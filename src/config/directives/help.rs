@@ -132,7 +132,7 @@ const SERVER: &[(&str, &str)] = &[
     ("duplicate-cn", "Permit several sessions with one common name"),
     ("max-clients", "The most clients at the same time"),
     ("max-routes-per-client", "The most networks behind one client"),
-    ("connect-freq", "Admit at most N new TCP connections in so many seconds"),
+    ("connect-freq", "Let at most N new clients begin over UDP in so many seconds"),
     ("connect-freq-initial", "Answer at most N first packets in so many seconds"),
     ("verify-client-cert", "Whether clients need a certificate"),
     ("client-cert-not-required", "Clients need no certificate"),
@@ -384,7 +384,7 @@ const LOG: &[(&str, &str)] = &[
     ("errors-to-stderr", "Print errors to standard error"),
     ("status", "The file that tells who is connected, and how often it is written"),
     ("status-version", "The form of the status file"),
-    ("echo", "Print this text to the log"),
+    ("echo", "Text for programs at the client's management interface"),
     ("parameter", "An old name of echo"),
     ("memstats", "The file for statistics that other programs read"),
 ];

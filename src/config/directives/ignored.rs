@@ -5,6 +5,7 @@ use super::super::statement::{Complaint, Statement};
 use super::super::values;
 use crate::algorithm::Role;
 
+const FOR_PROGRAMS: &str = "it tells programs that watch a client something, and only if a server pushes it";
 const FOR_WINDOWS: &str = "this is for Windows";
 const SIZED_BY_ITSELF: &str = "tables grow by themselves";
 const NO_OFFLOAD: &str = "packets are not handed to a kernel module";
@@ -29,11 +30,8 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::no_effect("memstats", "FILE", "adit has no such statistics"),
     Directive::no_effect("gremlin", "FLAGS", "faults are injected by the simulations of the test suite"),
     Directive::no_effect("iproute", "COMMAND", "routes are set by the system's own interface"),
-    Directive::no_effect("echo", "[TEXT...]", "this is for programs that read the log")
-        .also(Places::PUSH)
-        .also(Places::CLIENT)
-        .repeats(),
-    Directive::no_effect("parameter", "[TEXT...]", "this is for programs that read the log")
+    Directive::no_effect("echo", "[TEXT...]", FOR_PROGRAMS).also(Places::PUSH).also(Places::CLIENT).repeats(),
+    Directive::no_effect("parameter", "[TEXT...]", FOR_PROGRAMS)
         .also(Places::PUSH)
         .also(Places::CLIENT)
         .repeats(),
