@@ -278,11 +278,11 @@ impl Client {
     /// Leaves for good: tells the server if `explicit-exit-notify` says so, then [`Event::Closed`] follows.
     pub fn disconnect(&mut self, now: Instant) {
         let notify = self.settings.as_ref().and_then(|settings| settings.explicit_exit_notify);
-        let notify = notify.or_else(|| self.shared().config.explicit_exit_notify);
+        let notify = notify.or_else(|| self.shared().config.explicit_exit_notify).filter(|&times| times > 0);
         match (&self.state, &mut self.session, notify) {
             (State::Leaving { .. }, ..) => {}
             (State::Up, Some(session), Some(seconds)) if session.path().transport == Transport::Udp => {
-                let until = now + EXIT_NOTICE_INTERVAL * u32::from(seconds.max(1));
+                let until = now + EXIT_NOTICE_INTERVAL * u32::from(seconds);
                 let notices = if session.negotiated().is_some_and(|negotiated| negotiated.cc_exit) {
                     session.send_message("EXIT");
                     None

@@ -144,7 +144,7 @@ impl Client {
                         self.pull.early = Some(options);
                     }
                     // Later ones, as after a renegotiation, only renew the token.
-                    Some(options) => self.renew_token(&options),
+                    Some(options) => self.renew_token(&options)?,
                     None => {}
                 }
             }
@@ -166,10 +166,13 @@ impl Client {
         Ok(())
     }
 
-    fn renew_token(&mut self, options: &[String]) {
-        if let Ok((settings, _)) = TunnelSettings::parse(options, &self.config.push_base()) {
-            self.take_token(&settings);
+    fn renew_token(&mut self, options: &[String]) -> Result<(), CloseReason> {
+        let kept = self.filtered(options)?;
+        match TunnelSettings::parse(&kept, &self.config.push_base()) {
+            Ok((settings, _)) => self.take_token(&settings),
+            Err(why) => self.events.notice(PeerId::SERVER, alloc::format!("no new token: {why}")),
         }
+        Ok(())
     }
 
     /// The next logins are by the token that was pushed, if one was.
@@ -245,8 +248,8 @@ impl Client {
             .then_some(PingTimeout { after: DEFAULT_PING_RESTART, exit: false });
         let timeout = settings.ping_timeout.unwrap_or_else(|| config.ping_timeout.or(default_timeout));
         session.start_keepalive(now, settings.ping.unwrap_or(config.ping), timeout);
-        let inactive = settings.inactive.or(self.config.inactive);
-        let session_timeout = settings.session_timeout.or(self.config.session_timeout);
+        let inactive = settings.inactive.unwrap_or(self.config.inactive);
+        let session_timeout = settings.session_timeout.unwrap_or(self.config.session_timeout);
         session.limit_life(now, inactive, session_timeout);
         self.take_token(&settings);
         self.remotes.completed();

@@ -56,10 +56,10 @@ pub struct InstanceConfig {
     pub ping: Option<Option<Duration>>,
     /// `ping-restart`, `ping-exit`: `Some(None)` switches the timeout off.
     pub ping_timeout: Option<Option<PingTimeout>>,
-    /// `inactive`
-    pub inactive: Option<Inactive>,
+    /// `inactive`: `Some(None)` switches it off.
+    pub inactive: Option<Option<Inactive>>,
     /// `session-timeout`
-    pub session_timeout: Option<Duration>,
+    pub session_timeout: Option<Option<Duration>>,
 }
 
 /// A change to the list of options that are pushed.
@@ -208,10 +208,10 @@ impl Reader<'_> {
             ["inactive", _] | ["inactive", _, _] => {
                 let after = statement.get(1, |word| values::seconds(word, 0))?;
                 let bytes = statement.optional(2, |word| values::number(word, 0..=u64::MAX))?.unwrap_or(0);
-                config.inactive = (!after.is_zero()).then_some(Inactive { after, bytes });
+                config.inactive = Some((!after.is_zero()).then_some(Inactive { after, bytes }));
             }
             ["session-timeout", _] => {
-                config.session_timeout = statement.get(1, values::seconds_or_never)?;
+                config.session_timeout = Some(statement.get(1, values::seconds_or_never)?);
             }
             ref words => match (framing(words), &row.class) {
                 (Some(framing), _) => {

@@ -82,10 +82,10 @@ pub struct TunnelSettings {
     pub auth_token_user: Option<String>,
     /// `explicit-exit-notify`: how often to say that we leave; 0 is off.
     pub explicit_exit_notify: Option<u8>,
-    /// `inactive`
-    pub inactive: Option<Inactive>,
+    /// `inactive`: `Some(None)` switches it off.
+    pub inactive: Option<Option<Inactive>>,
     /// `session-timeout`: the session ends after this long.
-    pub session_timeout: Option<Duration>,
+    pub session_timeout: Option<Option<Duration>>,
     /// `sndbuf`: the socket's send buffer, in bytes.
     pub sndbuf: Option<u32>,
     /// `rcvbuf`: the socket's receive buffer, in bytes.
@@ -307,9 +307,11 @@ impl Reading<'_> {
             ["inactive", seconds, ref bytes @ ..] if bytes.len() <= 1 => {
                 let after = values::seconds(seconds, 0)?;
                 let bytes = bytes.first().map_or(Ok(0), |word| values::number(word, 0..=u64::MAX))?;
-                settings.inactive = (!after.is_zero()).then_some(Inactive { after, bytes });
+                settings.inactive = Some((!after.is_zero()).then_some(Inactive { after, bytes }));
             }
-            ["session-timeout", seconds] => settings.session_timeout = values::seconds_or_never(seconds)?,
+            ["session-timeout", seconds] => {
+                settings.session_timeout = Some(values::seconds_or_never(seconds)?);
+            }
             ["sndbuf", bytes] => settings.sndbuf = Some(values::number(bytes, 0..=i32::MAX as u64)?),
             ["rcvbuf", bytes] => settings.rcvbuf = Some(values::number(bytes, 0..=i32::MAX as u64)?),
             ["setenv-safe", name, ref value @ ..] if value.len() <= 1 => {

@@ -102,9 +102,9 @@ impl RangeV4 {
         let (base, step, count) = match topology {
             Topology::Net30 => {
                 let base = start & !3;
-                (base, 4, ((end | 3) - base) / 4 + 1)
+                (base, 4, (end | 3).checked_sub(base)? / 4 + 1)
             }
-            Topology::Subnet | Topology::P2p => (start, 1, end.checked_sub(start)? + 1),
+            Topology::Subnet | Topology::P2p => (start, 1, end.checked_sub(start)?.saturating_add(1)),
         };
         let other = match topology {
             Topology::Subnet => netmask,

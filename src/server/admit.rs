@@ -65,7 +65,9 @@ impl Server {
             username: username.filter(|username| !username.is_empty()),
             certificate: certificate.as_ref().map(|certificate| certificate.sha256()),
         };
-        if self.config.username_as_common_name && identity.username.is_some() {
+        // A name that nobody verifies must not become anybody's identity.
+        let named = self.config.username_as_common_name && self.config.verify_user_pass;
+        if named && identity.username.is_some() {
             identity.common_name.clone_from(&identity.username);
         }
         if renegotiation {
@@ -249,8 +251,9 @@ impl Server {
         }
         let timeout = instance.ping_timeout.unwrap_or(config.ping_timeout);
         peer.session.start_keepalive(now, instance.ping.unwrap_or(config.ping), timeout);
-        let inactive = instance.inactive.or(self.config.inactive);
-        peer.session.limit_life(now, inactive, instance.session_timeout.or(self.config.session_timeout));
+        let inactive = instance.inactive.unwrap_or(self.config.inactive);
+        let session_timeout = instance.session_timeout.unwrap_or(self.config.session_timeout);
+        peer.session.limit_life(now, inactive, session_timeout);
         peer.connect = ConnectState::Settled;
         peer.stage = Stage::Connected;
         peer.connected_since = unix;
@@ -306,12 +309,24 @@ impl Server {
                 format!("{surplus} iroutes of this client are left out: max-routes-per-client is {most}");
             self.events.notice(peer.id, text);
         }
-        for network in &networks {
-            self.routes.insert(*network, index);
-        }
+        peer.max_networks = most;
         peer.networks.clone_from(&networks);
         if let Some(data) = peer.session.data_mut() {
-            data.set_sources(networks);
+            data.set_sources(networks.clone());
+        }
+        for network in networks {
+            self.give(network, index);
+        }
+    }
+
+    /// The network is this client's from now on, and nobody else's.
+    pub(super) fn give(&mut self, network: IpNetwork, index: usize) {
+        let before = self.routes.insert(network, index).filter(|&before| before != index);
+        if let Some(peer) = before.and_then(|before| self.peers.get_mut(before)) {
+            peer.networks.retain(|other| *other != network);
+            if let Some(data) = peer.session.data_mut() {
+                data.set_sources(peer.networks.clone());
+            }
         }
     }
 

@@ -218,21 +218,20 @@ impl Server {
     /// # Errors
     ///
     /// The client has gone, a worker has its data state, or it has as many networks as it may
-    /// ([`max_routes_per_client`](ServerConfig::max_routes_per_client)).
+    /// ([`max_routes_per_client`](ServerConfig::max_routes_per_client), or its own).
     pub fn add_network(&mut self, _now: Instant, peer: PeerId, network: IpNetwork) -> Result<(), Error> {
-        let most = self.config.max_routes_per_client as usize;
         let found =
             self.peers.by_id(peer).filter(|peer| peer.is_connected()).ok_or(UsageError::NoSuchPeer)?;
         if found.networks.contains(&network) {
             return Ok(());
         }
-        if found.networks.len() >= most + found.addresses.iter().count() {
+        if found.networks.len() >= found.max_networks + found.addresses.iter().count() {
             return Err(Error::Limit("networks of one client (max-routes-per-client)"));
         }
         let data = found.session.data_mut().ok_or(UsageError::NotAttached)?;
         found.networks.push(network);
         data.set_sources(found.networks.clone());
-        self.routes.insert(network, peer.index());
+        self.give(network, peer.index());
         Ok(())
     }
 
@@ -497,6 +496,7 @@ impl Server {
         }
         self.check_usage(now, index);
         match payload {
+            Payload::Packet if self.is_anothers(index, buf) => Err(DropReason::BadSource),
             Payload::Packet
                 if self.config.block_ipv6 && buf.payload().first().is_some_and(|byte| byte >> 4 == 6) =>
             {
@@ -517,6 +517,14 @@ impl Server {
             }
             Payload::Special(Special::Ping | Special::Occ) => Ok(Outcome::Consumed),
         }
+    }
+
+    /// Whether a client with networks behind it sends from an address within them that is another client's. A worker
+    /// that has the data state does not know the others, and lets it pass.
+    fn is_anothers(&self, index: usize, buf: &PacketBuf<'_>) -> bool {
+        self.peers.get(index).is_some_and(Peer::has_networks)
+            && IpHeader::parse(buf.payload())
+                .is_some_and(|header| self.routes.find(header.source) != Some(index))
     }
 
     /// A client's inner packet goes to another client, if that is allowed, or to the host.

@@ -46,6 +46,8 @@ pub(super) struct Peer {
     pub(super) addresses: Addresses,
     /// What is routed to it.
     pub(super) networks: Vec<IpNetwork>,
+    /// How many of them it may have beside its addresses.
+    pub(super) max_networks: usize,
     /// It asked for its options before there were any.
     pub(super) push_requested: bool,
     /// What was pushed, to be pushed again if it asks again.
@@ -76,6 +78,11 @@ pub(super) enum Stage {
 }
 
 impl Peer {
+    /// Whether there are networks behind it (`iroute`).
+    pub(super) fn has_networks(&self) -> bool {
+        self.networks.len() > self.addresses.iter().count()
+    }
+
     pub(super) fn is_connected(&self) -> bool {
         self.stage == Stage::Connected
     }
@@ -177,6 +184,7 @@ impl Peers {
             numbers: Vec::new(),
             addresses: Addresses::default(),
             networks: Vec::new(),
+            max_networks: 0,
             push_requested: false,
             push_replies: Vec::new(),
             pushed_at: None,

@@ -236,3 +236,20 @@ fn a_session_takes_over_from_all_that_it_replaces() {
     assert_eq!(names, ["bob"], "{}", tail(&world.trace));
     assert_eq!(world.server_closings(), [&CloseReason::TakenOver, &CloseReason::TakenOver]);
 }
+
+/// Who logs in by a name that nobody verifies stays who the certificate says.
+#[test]
+fn an_unverified_name_is_nobodys_identity() {
+    let mut builder = WorldBuilder::new(108);
+    builder.server.username_as_common_name = true;
+    builder.client.auth_user_pass = AuthUserPass::Given(Credentials {
+        username: "bob".into(),
+        password: zeroize::Zeroizing::new("anything".into()),
+    });
+    let mut world = builder.build();
+    world.start();
+    world.run_for(Duration::from_secs(3));
+    assert!(world.is_up(), "{}", tail(&world.trace));
+    let names: Vec<_> = world.server.peers().map(|peer| peer.common_name).collect();
+    assert!(names.len() == 1 && names[0] != Some("bob"), "{names:?}");
+}

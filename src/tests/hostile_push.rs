@@ -70,6 +70,22 @@ fn route_nopull_takes_addresses_but_no_routes_and_no_dns() {
     assert_eq!(settings.dns, Default::default());
 }
 
+/// What a renegotiation brings passes the same filters as the first push.
+#[test]
+fn a_later_token_passes_the_filters_too() {
+    let mut world = world(268, &[], &[(PullAction::Ignore, "auth-token")], false);
+    let peer = world.server.peers().next().expect("a client").peer;
+    let before = notices(&world).len();
+    world.server.say(peer, "PUSH_REPLY,auth-token TOKEN");
+    world.run_for(Duration::from_secs(1));
+    assert!(notices(&world)[before..].iter().any(|told| told.contains("pull-filter ignore 'auth-token'")));
+    let mut world = self::world(269, &[], &[(PullAction::Reject, "auth-token")], false);
+    let peer = world.server.peers().next().expect("a client").peer;
+    world.server.say(peer, "PUSH_REPLY,auth-token TOKEN");
+    world.run_for(Duration::from_secs(1));
+    assert!(matches!(world.client_closings(0)[0], CloseReason::BadPush(_)), "{}", tail(&world.trace));
+}
+
 #[test]
 fn our_own_topology_holds_where_none_is_pushed() {
     let mut builder = WorldBuilder::new(263);

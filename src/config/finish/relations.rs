@@ -15,7 +15,11 @@ impl Finishing<'_> {
         let pools = v4 && !nopool || v6 || pool.is_some() || pool_v6;
         let udp = draft.host.listeners.iter().any(|listener| listener.transport == Transport::Udp);
         let named_net30 = draft.topology.is_some_and(|topology| topology != Topology::Subnet);
+        let verifier = draft.host.scripts.auth_user_pass_verify.is_some();
+        let unverified = "nobody would verify the name: it needs 'auth-user-pass-verify'";
         let wrong = [
+            (has("username-as-common-name") && !verifier, "username-as-common-name", unverified),
+            (has("auth-user-pass-optional") && !verifier, "auth-user-pass-optional", unverified),
             (
                 has("ccd-exclusive") && !has("client-config-dir"),
                 "ccd-exclusive",

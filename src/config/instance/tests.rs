@@ -64,8 +64,8 @@ fn a_script_adds_to_what_the_file_says() {
     assert_eq!(findings, []);
     assert_eq!(config.iroutes, [network("10.1.0.0", 16), network("10.2.0.0", 16)]);
     assert_eq!(config.ping, Some(None));
-    assert_eq!(config.session_timeout, Some(Duration::from_secs(60)));
-    assert_eq!(config.inactive, Some(Inactive { after: Duration::from_secs(300), bytes: 1000 }));
+    assert_eq!(config.session_timeout, Some(Some(Duration::from_secs(60))));
+    assert_eq!(config.inactive, Some(Some(Inactive { after: Duration::from_secs(300), bytes: 1000 })));
 }
 
 #[test]

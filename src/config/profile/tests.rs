@@ -264,6 +264,12 @@ fn a_servers_findings() {
         found("server-ipv6 fd00::/48"),
         ["x.conf:6:13: server-ipv6: 'fd00::/48' is /48: the network must be between /64 and /124"]
     );
+    assert_eq!(
+        found("username-as-common-name"),
+        [
+            "x.conf:6:1: username-as-common-name: nobody would verify the name: it needs 'auth-user-pass-verify'"
+        ]
+    );
     assert_eq!(found("push \"a,b\""), ["x.conf:6:6: push: an option that is pushed cannot contain a comma"]);
     assert_eq!(
         found("keepalive 10 50000"),

@@ -97,7 +97,6 @@ pub(super) const DIVERGENCES: &[Divergence] = &[
         said.contains("Unrecognized option") && HARMLESS.iter().any(|harmless| name.starts_with(harmless))
     })),
     because("a variable may have a name of one letter, which ends OpenVPN", Allows("Assertion failed at env_set.c")),
-    because("who uses the library judges logins itself", Allows("must be used with --management-client-auth")),
     because("files that are only named are looked at by the command: see `files_that_must_be_there`", Allows(" fails with '")),
     because("2.7: a server's topology is subnet unless it is named", AllowsWhere(|said, case| {
         said.contains("The third parameter to --ifconfig-pool") && !case.has("topology")
