@@ -8,13 +8,19 @@ use rustix::process::Signal;
 
 use super::lab::PATIENCE;
 use super::lab::network::SERVER_IPV4;
-use super::lab::pki::{Keys, Pki};
 use super::lab::program::Program::{self, Adit, Stock};
 use super::{Place, UP, login};
 
-/// What may differ, and why.
-const DIFFERENCES: [(&str, &str); 16] = [
-    ("PWD", "the shell that writes all this down sets it"),
+/// Variables whose values may differ, and why. Both programs tell them, or neither does.
+type Differences = [(&'static str, &'static str)];
+
+const CLIENT_DIFFERENCES: &Differences = &[
+    ("daemon_pid", "another process"),
+    ("daemon_start_time", "another time"),
+    ("signal", "a client that says farewell ends OpenVPN by a signal of its own, exit-with-notification"),
+];
+
+const SERVER_DIFFERENCES: &Differences = &[
     ("daemon_pid", "another process"),
     ("daemon_start_time", "another time"),
     ("time_unix", "another time"),
@@ -24,13 +30,10 @@ const DIFFERENCES: [(&str, &str); 16] = [
     ("untrusted_port", "the kernel's choice"),
     ("bytes_received", "adit counts the data channel, OpenVPN control packets too"),
     ("bytes_sent", "likewise"),
-    ("auth_control_file", "a random name; OpenVPN still tells it when the file has gone"),
-    ("auth_pending_file", "likewise"),
-    ("auth_failed_reason_file", "likewise"),
-    ("client_connect_config_file", "a random name"),
-    ("client_connect_deferred_file", "a random name"),
-    ("signal", "a client that says farewell ends OpenVPN by a signal of its own, exit-with-notification"),
 ];
+
+/// What only OpenVPN tells, to hooks that come after the one it is for: the files are gone by then.
+const STALE: [&str; 3] = ["auth_control_file", "auth_pending_file", "auth_failed_reason_file"];
 
 /// The scripts' calls, by `script_type` and number: arguments and environment.
 type Calls = BTreeMap<String, BTreeMap<String, String>>;
@@ -62,20 +65,32 @@ fn calls(place: &Place) -> Calls {
     calls
 }
 
-/// The two are alike, except for what may differ; every hook was called.
-fn compare(adit: &Calls, stock: &Calls) {
+/// The two are alike, except for what may differ; every hook was called, and every variable that may differ was told.
+fn compare(adit: &Calls, stock: &Calls, differences: &Differences) {
     assert!(adit.keys().eq(stock.keys()), "{:?}\n{:?}", adit.keys(), stock.keys());
     let mut wrong = String::new();
     for (call, told) in stock {
         let ours = &adit[call];
-        let names = told.keys().chain(ours.keys());
-        for name in names.filter(|name| DIFFERENCES.iter().all(|(other, _)| other != name)) {
-            let temporary = |value: &&String| value.starts_with("/tmp/openvpn_");
+        for name in told.keys().chain(ours.keys()) {
+            let temporary = |value: &String| value.starts_with("/tmp/openvpn_");
             let (theirs, own) = (told.get(name), ours.get(name));
-            if theirs != own && !(theirs.is_some_and(|v| temporary(&v)) && own.is_some_and(|v| temporary(&v)))
-            {
+            let meant = match (theirs, own) {
+                (Some(theirs), Some(own)) => {
+                    theirs == own
+                        || temporary(theirs) && temporary(own)
+                        || differences.iter().any(|(other, _)| other == name)
+                }
+                (Some(_), None) => STALE.contains(&name.as_str()) && !call.starts_with("user-pass-verify."),
+                _ => false,
+            };
+            if !meant {
                 wrong += &format!("\n{call}: {name}: OpenVPN {theirs:?}, adit {own:?}");
             }
+        }
+    }
+    for (name, _) in differences {
+        if !stock.values().any(|told| told.contains_key(*name)) {
+            wrong += &format!("\n{name} may differ, and nobody is told it");
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
@@ -107,7 +122,7 @@ fn a_client_s_scripts_are_told_what_stock_openvpn_tells_them() {
     for hook in ["up.0", "route-up.0", "route-pre-down.0", "down.0", "ipchange.0", "tls-verify.1"] {
         assert!(stock.contains_key(hook), "{hook}: {:?}", stock.keys());
     }
-    compare(&adit, &stock);
+    compare(&adit, &stock, CLIENT_DIFFERENCES);
     assert_eq!(adit["up.0"]["OPENVPN_PUSHED"], "yes");
     server.signal(Signal::TERM);
     server.expect_exit(PATIENCE);
@@ -153,22 +168,39 @@ fn a_server_s_scripts_are_told_what_stock_openvpn_tells_them() {
         calls.retain(|_, told| told.get("arg2").is_none_or(|word| word != "delete"));
     }
     assert_eq!(adit["user-pass-verify.0"]["password"], "wonder land");
-    compare(&adit, &stock);
+    compare(&adit, &stock, SERVER_DIFFERENCES);
 }
 
 #[test]
 fn a_pushed_option_brings_nothing_but_its_text() {
     let place = Place::new("hostile push");
+    let pwned = place.folder.path().join("pwned");
+    // In one word, so that the whole of it is the value of a pushed variable.
+    let touch = format!("touch${{IFS}}{}", pwned.display());
     let _server = place.serve_by(
         Stock,
-        "push \"dhcp-option DOMAIN evil.example;reboot\"\npush \"dhcp-option DOMAIN $(reboot)\"\n\
-         push \"setenv-safe X $(reboot)\"\npush \"setenv LD_PRELOAD /tmp/evil.so\"\npush \"up /bin/evil\"\n",
+        &format!(
+            "push \"dhcp-option DOMAIN evil.example;{touch}\"\npush \"dhcp-option DOMAIN $({touch})\"\n\
+             push \"setenv-safe X $({touch})\"\npush \"setenv-safe Y x;{touch};\"\n\
+             push \"setenv-safe Z `{touch}`\"\npush \"setenv LD_PRELOAD /tmp/evil.so\"\n\
+             push \"up 'touch {0}'\"\npush \"route-up 'touch {0}'\"\n",
+            pwned.display()
+        ),
     );
-    let more = format!("script-security 2\n{}", hooks(&place, &["up"]));
+    let names = ["up", "route-up", "route-pre-down", "down"];
+    let more = format!("script-security 2\n{}", hooks(&place, &names));
     let mut client = place.start_client_by(Adit, "client1", &more);
     client.expect_line(UP, PATIENCE);
-    let told = &calls(&place)["up.0"];
-    assert_eq!(told["OPENVPN_X"], "$(reboot)");
-    assert!(!told.contains_key("LD_PRELOAD") && !told.keys().any(|name| name.starts_with("foreign_option_")));
-    let _ = Pki::easy_rsa(Keys::Ec);
+    client.signal(Signal::TERM);
+    client.expect_exit(PATIENCE);
+    let calls = calls(&place);
+    for hook in names {
+        let told = &calls[&format!("{hook}.0")];
+        assert_eq!(told["OPENVPN_X"], format!("$({touch})"), "{hook}");
+        assert_eq!(told["OPENVPN_Y"], format!("x;{touch};"), "{hook}");
+        assert_eq!(told["OPENVPN_Z"], format!("`{touch}`"), "{hook}");
+        let unsafe_name = |name: &String| name == "LD_PRELOAD" || name.starts_with("foreign_option_");
+        assert!(!told.keys().any(unsafe_name), "{hook}: {told:?}");
+    }
+    assert!(!pwned.exists(), "a pushed text was run");
 }
