@@ -212,10 +212,10 @@ fn only_some_names_and_other_programs() {
     assert_eq!(start("resolvconf", "", ""), "-a tun0\nnameserver 10.8.0.1\nsearch a.example\n-d tun0\n");
 
     place.recorder("resolvectl");
-    // A copy of /etc, with the link that systemd-resolved makes.
+    // A small /etc, with the link that systemd-resolved makes.
     let etc = path(place.folder.path()).to_owned() + "/etc";
     let system = format!(
-        "mkdir {etc}; cp -a /etc/. {etc} || true; umount /etc/resolv.conf; rm -f {etc}/resolv.conf; \
+        "mkdir {etc}; (cd /etc; cp -a {ETC} {etc}); \
          ln -s ../run/systemd/resolve/stub-resolv.conf {etc}/resolv.conf; mount --bind {etc} /etc;"
     );
     assert_eq!(
@@ -236,16 +236,17 @@ fn only_some_names_and_other_programs() {
     );
 }
 
+/// What an `/etc` of a test's own needs of the machine's: no keys and no passwords.
+const ETC: &str = "passwd group nsswitch.conf hosts ld.so.cache ld.so.conf ld.so.conf.d";
+
 /// systemd-resolved as `./test` unpacks it: installed, it would take over the machine's own name resolution.
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/peers/systemd-resolved");
 
 /// Makes `/etc` and `/run` of a mount namespace its own, with a system bus, systemd-resolved, and 192.0.2.1 to ask by
 /// `eth0`; runs adit, and looks a name up once it is gone.
 const SYSTEM: &str = r#"
-    umount /etc/resolv.conf
     mkdir etc
-    cp -a /etc/. etc || true
-    rm -f etc/resolv.conf
+    for name in $names; do cp -a "/etc/$name" etc; done
     ln -s ../run/systemd/resolve/stub-resolv.conf etc/resolv.conf
     grep -q ^systemd-resolve: etc/passwd || echo systemd-resolve:x:996:996::/:/bin/false >>etc/passwd
     mkdir -p etc/dbus-1/system.d
@@ -261,7 +262,7 @@ const SYSTEM: &str = r#"
     setpriv --pdeathsig KILL "$(find "$peer" -name systemd-resolved -type f -perm -1 | head -n 1)" &
     until resolvectl dns eth0 192.0.2.1; do sleep 0.05; done
     resolvectl default-route eth0 yes
-    "$adit" "$conf" &
+    setpriv --pdeathsig KILL "$adit" "$conf" &
     echo $! >adit.pid
     wait $!
     getent ahostsv4 host.corp.example >after
@@ -273,10 +274,15 @@ fn systemd_resolved_sends_only_the_names_of_the_tunnel_there() {
                   push \"dns server 0 resolve-domains corp.example\"\n";
     let place = Place::new("dns resolved", pushes);
     let conf = place.folder.write("client.conf", place.client_text(""));
-    let assign =
-        [format!("peer={PEER}"), format!("adit={}", Adit.executable()), format!("conf={}", path(&conf))];
-    let [peer, adit, conf] = &assign;
-    let args = [peer, adit, conf, "unshare", "--mount", "sh", "-e", "-c", SYSTEM].map(AsRef::<str>::as_ref);
+    let assign = [
+        format!("peer={PEER}"),
+        format!("names={ETC}"),
+        format!("adit={}", Adit.executable()),
+        format!("conf={}", path(&conf)),
+    ];
+    let [peer, names, adit, conf] = &assign;
+    let args =
+        [peer, names, adit, conf, "unshare", "--mount", "sh", "-e", "-c", SYSTEM].map(AsRef::<str>::as_ref);
     let mut client = Process::start(&place.network.client, place.folder.path(), "client", "env", &args);
     client.expect_line("DNS: names in corp.example are resolved by 10.8.0.1 by resolvectl", PATIENCE);
     client.expect_line(UP, PATIENCE);
