@@ -109,7 +109,8 @@ impl Service {
         let script = [
             "set -e".to_owned(),
             bind("etc", "/etc/openvpn"),
-            // The package makes them at boot.
+            // The package makes them at boot. The machine's own /run stays as it is.
+            "mount -t tmpfs tmpfs /run".to_owned(),
             "mkdir -p /run/openvpn /run/openvpn-server /run/openvpn-client".to_owned(),
             bind("run", "/run/openvpn"),
             bind("run", "/run/openvpn-server"),

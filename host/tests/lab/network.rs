@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::{fs, thread};
 
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::{run, run_unchecked};
@@ -29,8 +30,6 @@ pub struct Network {
 impl Network {
     /// Makes both; needs root.
     pub fn new() -> Self {
-        static STALE: Once = Once::new();
-        STALE.call_once(delete_stale);
         let network = Self { server: Namespace::new("server"), client: Namespace::new("client") };
         let (server, client) = (network.server.name(), network.client.name());
         run(
@@ -58,6 +57,8 @@ pub struct Namespace(String);
 impl Namespace {
     /// Makes one; `role` becomes part of its name.
     pub fn new(role: &str) -> Self {
+        static STALE: Once = Once::new();
+        STALE.call_once(delete_stale);
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let namespace = Self(format!("{PREFIX}{}-{number}-{role}", std::process::id()));
@@ -100,19 +101,31 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        run_unchecked("ip", &["netns", "delete", &self.0]);
         let _ = fs::remove_dir_all(self.etc());
+        if !Path::new("/run/netns").join(&self.0).exists() {
+            return;
+        }
+        // A namespace without a name lives on with the programs in it.
+        let inside = run_unchecked("ip", &["netns", "pids", &self.0]);
+        for process in String::from_utf8_lossy(&inside.stdout).split_ascii_whitespace() {
+            if let Some(process) = process.parse().ok().and_then(Pid::from_raw) {
+                let _ = kill_process(process, Signal::KILL);
+            }
+        }
+        run_unchecked("ip", &["netns", "delete", &self.0]);
     }
 }
 
-/// Deletes the namespaces of runs that were killed before they could.
+/// Deletes the namespaces of runs that were killed before they could, and what stood for their `/etc`.
 fn delete_stale() {
-    let Ok(entries) = fs::read_dir("/run/netns") else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let process = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
-        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
-            drop(Namespace(name.clone()));
+    for folder in ["/run/netns", "/etc/netns"] {
+        let Ok(entries) = fs::read_dir(folder) else { continue };
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let process = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+            if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+                drop(Namespace(name.clone()));
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use super::lab::console::Console;
 use super::lab::program::Program::{Adit, Stock};
@@ -150,11 +151,30 @@ fn who_means_harm_gets_nowhere() {
     assert_eq!(friend.ask("nclients"), ["SUCCESS: nclients=0"]);
 }
 
+/// A folder that every user may enter, removed when dropped.
+struct Open(PathBuf);
+
+impl Open {
+    fn new() -> Self {
+        let open = Self(std::env::temp_dir().join(format!("adit-user-{}", std::process::id())));
+        fs::create_dir(&open.0).unwrap();
+        fs::set_permissions(&open.0, fs::Permissions::from_mode(0o755)).unwrap();
+        open
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 #[test]
 fn only_the_user_that_is_named_may_use_the_socket() {
     let place = Place::new("user");
     // Where anybody gets to.
-    let socket = std::env::temp_dir().join(format!("adit-user-{}.sock", std::process::id()));
+    let open = Open::new();
+    let socket = open.0.join("socket");
     let directives = format!("management {} unix\nmanagement-client-user nobody\n", path(&socket));
     let server = place.serve(Adit, &directives);
     assert_eq!(Console::unix(&socket).rest(), "");
