@@ -49,11 +49,20 @@ pub(super) const DIVERGENCES: &[Divergence] = &[
     because("ports are numbers", Refuses("is not a port, a number from")),
     because("a remote has a name", Refuses("is not a host name or an address")),
     because("names are not empty", Refuses("'' is no name")),
-    because("netmasks and routes are what they should be", RefusesWhere(|finding, _| {
-        ["route", "route-ipv6", "route-gateway", "route-ipv6-gateway"].contains(&finding.directive)
+    because("a netmask's ones stand before its zeros", RefusesWhere(|finding, _| {
+        finding.directive == "route" && finding.clause.contains("is not a netmask")
     })),
-    because("DNS settings are addresses and names", RefusesWhere(|finding, _| {
-        ["dhcp-option", "dns"].contains(&finding.directive)
+    because("an IPv6 route's prefix length is one", RefusesWhere(|finding, _| {
+        finding.directive == "route-ipv6" && finding.clause.contains("is not an IPv6 address with a prefix length")
+    })),
+    because("a gateway is an address", RefusesWhere(|finding, _| {
+        finding.directive == "route-gateway" && finding.clause.contains("is not an IPv4 address")
+    })),
+    because("a DNS server is an address", RefusesWhere(|finding, _| {
+        finding.directive == "dhcp-option" && finding.clause.contains("is not an IP address")
+    })),
+    because("kinds of dhcp-option that do not exist", RefusesWhere(|finding, _| {
+        finding.directive == "dhcp-option" && finding.clause.contains("has no use here")
     })),
     because("a client is told 1 or 2 by its server, and nothing else", Refuses("is not 1 (clients come back to this server)")),
     because("times of 0 that mean nothing", RefusesWhere(|finding, _| {
@@ -101,7 +110,7 @@ pub(super) const DIVERGENCES: &[Divergence] = &[
     because("2.7: a server's topology is subnet unless it is named", AllowsWhere(|said, case| {
         said.contains("The third parameter to --ifconfig-pool") && !case.has("topology")
     })),
-    because("what was the default before 2.4 need not exist", Allows("Cipher algorithm 'BF-CBC' not found")),
+    because("what was the default before 2.4 need not exist", Allows("Unsupported cipher in --data-ciphers: BF-CBC")),
     because("names of certificates are never remapped", AllowsWhere(|said, _| {
         said.contains("was removed in OpenVPN 2.5") && (said.contains("compat-names") || said.contains("no-name-remapping"))
     })),

@@ -23,7 +23,7 @@ enum What {
     Refuses(&'static str),
     /// adit refuses, and this is true of the finding.
     RefusesWhere(fn(&Finding<'_>, &Case) -> bool),
-    /// OpenVPN refuses, and its complaint holds this text.
+    /// OpenVPN refuses, and its complaint holds this text. Each of its complaints must be covered.
     Allows(&'static str),
     /// OpenVPN refuses, and this is true of its complaint.
     AllowsWhere(fn(&str, &Case) -> bool),
@@ -66,19 +66,48 @@ pub(crate) fn unmeant(difference: Difference, case: &Case) -> Option<Difference>
                 findings.iter().filter(|finding| !finding_meant(finding, case)).cloned().collect();
             return (!left.is_empty()).then_some(Difference::OnlyAditRefuses(left));
         }
-        Difference::OnlyStockRefuses(said) => said.iter().any(|said| {
-            covered(|what| match what {
-                What::Allows(text) => said.contains(text),
-                What::AllowsWhere(covers) => covers(said, case),
-                _ => false,
-            })
-        }),
+        Difference::OnlyStockRefuses(said) => {
+            let complaints = complaints(said);
+            !complaints.is_empty() && complaints.iter().all(|said| complaint_meant(said, case))
+        }
         Difference::Value { key, stock, adit } => value_meant(key, stock, adit, case),
         Difference::Line { key, stock, adit } => {
             value_meant(key, stock.as_deref().unwrap_or_default(), adit.as_deref().unwrap_or_default(), case)
         }
     };
     (!meant).then_some(difference)
+}
+
+/// What OpenVPN refuses, of all that it says: not its warnings and its advice.
+fn complaints(said: &[String]) -> Vec<&str> {
+    const CIPHER: &str = "Unsupported cipher in --data-ciphers: ";
+    let names_cipher = said.iter().any(|line| line.starts_with(CIPHER));
+    let mut lines = said.iter().map(String::as_str);
+    let errors: Vec<_> = lines
+        .clone()
+        .filter(|line| match line.strip_prefix("Options error: ") {
+            // What is said of the list says less than what is said of the cipher.
+            Some(error) if names_cipher && error.starts_with("--data-ciphers list") => false,
+            Some(error) => !error.starts_with("Please correct th"),
+            None => line.starts_with(CIPHER),
+        })
+        .collect();
+    if !errors.is_empty() {
+        return errors;
+    }
+    // Other errors have no mark of their own, and are the last word.
+    lines
+        .rfind(|line| !line.starts_with("Use --help") && !line.starts_with("Exiting due"))
+        .into_iter()
+        .collect()
+}
+
+fn complaint_meant(said: &str, case: &Case) -> bool {
+    covered(|what| match what {
+        What::Allows(text) => said.contains(text),
+        What::AllowsWhere(covers) => covers(said, case),
+        _ => false,
+    })
 }
 
 fn finding_meant(finding: &str, case: &Case) -> bool {
