@@ -56,7 +56,7 @@ pub(super) const DIVERGENCES: &[Divergence] = &[
         finding.directive == "route-ipv6" && finding.clause.contains("is not an IPv6 address with a prefix length")
     })),
     because("a gateway is an address", RefusesWhere(|finding, _| {
-        finding.directive == "route-gateway" && finding.clause.contains("is not an IPv4 address")
+        ["route", "route-gateway"].contains(&finding.directive) && finding.clause.contains("is not an IPv4 address")
     })),
     because("a DNS server is an address", RefusesWhere(|finding, _| {
         finding.directive == "dhcp-option" && finding.clause.contains("is not an IP address")
