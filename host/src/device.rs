@@ -22,6 +22,8 @@ pub(crate) struct Tunnel {
     name: String,
     /// There if there is something to guard. The [`Io`] waits for it too.
     guard: Option<Guard>,
+    /// What a guard may run for `dns-updown`.
+    command: Option<UserCommand>,
 }
 
 impl Tunnel {
@@ -29,7 +31,13 @@ impl Tunnel {
     pub(crate) fn open(dev: &Device, io: &mut Io, log: &Log) -> Result<Self, String> {
         let wanted = match dev {
             Device::Null => {
-                return Ok(Self { network: None, parked: None, name: "null".to_owned(), guard: None });
+                return Ok(Self {
+                    network: None,
+                    parked: None,
+                    name: "null".to_owned(),
+                    guard: None,
+                    command: None,
+                });
             }
             Device::Tun => "tun",
             Device::Named(name) => name,
@@ -39,12 +47,17 @@ impl Tunnel {
         let name = tun.name().to_owned();
         log.info(format_args!("TUN/TAP device {name} opened"));
         io.attach_tun(tun).map_err(|error| format!("cannot wait for {name}: {error}"))?;
-        Ok(Self { network: Some(network), parked: None, name, guard: None })
+        Ok(Self { network: Some(network), parked: None, name, guard: None, command: None })
     }
 
     /// Goes on with the guard of an earlier tunnel, whose orders come before those of this one.
     pub(crate) fn guarded_by(self, guard: Option<Guard>) -> Self {
         Self { guard: guard.or(self.guard), ..self }
+    }
+
+    /// Says what a guard may run for `dns-updown`, before one is started.
+    pub(crate) fn set_command(&mut self, command: Option<UserCommand>) {
+        self.command = command;
     }
 
     /// The device's name.
@@ -110,21 +123,26 @@ impl Tunnel {
         }
     }
 
-    /// Has DNS settings applied; whether to wait for [`hear`](Self::hear) to tell of it.
-    pub(crate) fn dns_up(
-        &mut self,
-        settings: &DnsSettings,
-        command: Option<&UserCommand>,
-        io: &Io,
-        log: &Log,
-    ) -> bool {
-        let name = self.name.clone();
+    /// Has DNS settings applied, by the user's command if `by_command`; whether to wait for [`hear`](Self::hear) to
+    /// tell of it.
+    pub(crate) fn dns_up(&mut self, settings: &DnsSettings, by_command: bool, io: &Io, log: &Log) -> bool {
+        let (name, command) = (self.name.clone(), self.command.clone());
         if self.network.is_none() {
             return false;
         }
         let Some(guard) = self.start_guard(io, log) else { return false };
-        guard.dns_up(&name, settings, command);
-        true
+        if by_command && guard.command() != command.as_ref() {
+            // Root runs what it was told when it was asked by root.
+            log.warning("dns-updown: the command has changed: it is run only after a full restart");
+            guard.dns_down();
+            return false;
+        }
+        let asked = guard.dns_up(&name, settings, by_command);
+        if !asked {
+            log.warning("DNS: the settings are too long to be applied");
+            guard.dns_down();
+        }
+        asked
     }
 
     /// Whether there is a guard, which is root even if we are not any more.
@@ -139,7 +157,7 @@ impl Tunnel {
 
     fn start_guard(&mut self, io: &Io, log: &Log) -> Option<&mut Guard> {
         if self.guard.is_none() {
-            let started = Guard::start().and_then(|guard| {
+            let started = Guard::start(self.command.as_ref()).and_then(|guard| {
                 io.poller.add(&guard, Source::Task, false).map_err(|error| error.to_string())?;
                 Ok(guard)
             });

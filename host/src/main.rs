@@ -56,7 +56,7 @@ fn main() -> ExitCode {
         std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     // Not for users: a client starts it.
     if args.first().is_some_and(|word| word == guard::WORD) {
-        guard::run();
+        guard::run(args[1..].to_vec());
         return ExitCode::SUCCESS;
     }
     match tools::run(&args) {

@@ -271,6 +271,12 @@ impl ClientRole {
                 Tunnel::open(&self.host.dev, &mut node.io, &self.log)?.guarded_by(self.guard.take())
             }
         };
+        tunnel.set_command(match &self.host.dns_updown {
+            DnsUpdown::Command(command) if self.host.scripts.security >= ScriptSecurity::Scripts => {
+                Some(UserCommand { words: command.words.clone() })
+            }
+            _ => None,
+        });
         node.management.state(self.tunnel_state(node, StateName::AssignIp, None));
         if !self.host.ifconfig_noexec {
             tunnel.configure(&interface(settings, self.tun_mtu, self.host.txqueuelen), &self.log);
@@ -306,7 +312,7 @@ impl ClientRole {
             return false;
         }
         let scripts = &self.host.scripts;
-        let command = match &self.host.dns_updown {
+        let by_command = match &self.host.dns_updown {
             DnsUpdown::Disabled => return false,
             // Its author sees to that, as before there was anything else.
             DnsUpdown::Builtin if scripts.up.is_some() => {
@@ -315,12 +321,12 @@ impl ClientRole {
                 );
                 return false;
             }
-            DnsUpdown::Builtin | DnsUpdown::Forced => None,
+            DnsUpdown::Builtin | DnsUpdown::Forced => false,
             DnsUpdown::Command(_) if scripts.security < ScriptSecurity::Scripts => {
                 self.log.warning("dns-updown: commands of the user's need 'script-security 2'");
                 return false;
             }
-            DnsUpdown::Command(command) => Some(UserCommand { words: command.words.clone() }),
+            DnsUpdown::Command(_) => true,
         };
         for address in dns::unreachable(&all, settings.ifconfig.is_some(), settings.ifconfig_ipv6.is_some()) {
             let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
@@ -332,7 +338,7 @@ impl ClientRole {
             self.log.warning("DNS: the server's settings cannot be applied, since root was given up");
             return false;
         }
-        tunnel.dns_up(&all, command.as_ref(), &node.io, &self.log)
+        tunnel.dns_up(&all, by_command, &node.io, &self.log)
     }
 
     pub(super) fn down(&mut self, node: &mut Node<Client>) {

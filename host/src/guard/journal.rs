@@ -2,9 +2,9 @@
 //! ([`repair`]). In `/run`, which does not outlive the system, and only for the network namespace that it was made in.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::Write;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -57,6 +57,24 @@ impl FromStr for Owner {
     }
 }
 
+/// The folder of what only root's processes of adit may touch: orders for a later root, and locks, which anybody who
+/// can open a file could hold.
+pub(super) fn folder() -> io::Result<&'static Path> {
+    let path = Path::new(FOLDER);
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        created => return created.map(|()| path),
+    }
+    let metadata = fs::symlink_metadata(path)?;
+    if !metadata.is_dir() || metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    if metadata.mode() & 0o077 != 0 {
+        fs::set_permissions(path, Permissions::from_mode(0o700))?;
+    }
+    Ok(path)
+}
+
 /// The file of this process; none if there is nothing to write, or nowhere.
 #[derive(Debug)]
 pub(super) struct Journal {
@@ -76,14 +94,14 @@ impl Journal {
         }
         let temporary = self.path.with_extension("new");
         let write = || {
-            fs::create_dir_all(FOLDER)?;
+            folder()?;
             let mut file = File::create(&temporary)?;
             writeln!(file, "namespace {}", namespace())?;
             file.write_all(text.as_bytes())?;
             fs::rename(&temporary, &self.path)
         };
         // A system without /run has no next start to help.
-        let _: std::io::Result<()> = write();
+        let _: io::Result<()> = write();
     }
 
     pub(super) fn close(&self) {

@@ -4,6 +4,12 @@
 //! It is this program once more, started when there is something to guard and while we are root. It hears of what is
 //! to be taken back by lines of JSON on its standard input; when that closes, it does so and ends. What happens if
 //! both are killed: [`journal`].
+//!
+//! **Trust.** The client may have become `nobody` while the guard stays root, so that its messages are not to be
+//! trusted: nothing in them may be worth more than what they are for. They can have routes set in the main table, and
+//! DNS settings in force for a device's name that is checked, by the same reader as for a server's push. What is run
+//! as root is not for them to say: the command of `dns-updown` is in the guard's arguments, from when the client was
+//! root itself, and a message can only have it run or not. Lines, and the routes that are kept, are bounded.
 
 mod journal;
 mod worker;
@@ -28,6 +34,10 @@ use crate::netconf::Change;
 
 /// The word that makes this program a guard.
 pub(crate) const WORD: &str = "--guard";
+/// The longest message, in bytes.
+const MAX_LINE: usize = 64 << 10;
+/// How many changes go into one message: each is a short line.
+const KEPT_AT_ONCE: usize = 256;
 /// What a guard may take to end, when we do.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -35,6 +45,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Guard {
     child: Child,
+    /// What it may run instead of doing DNS settings itself; fixed for its life.
+    command: Option<UserCommand>,
     /// Closing it is the order to take everything back.
     input: Option<ChildStdin>,
     output: ChildStdout,
@@ -43,10 +55,12 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    pub(crate) fn start() -> Result<Self, String> {
+    /// Starts one, that may run this command of `dns-updown`.
+    pub(crate) fn start(command: Option<&UserCommand>) -> Result<Self, String> {
         let start = || {
             let mut child = Command::new("/proc/self/exe")
                 .arg(WORD)
+                .args(command.map_or(&[][..], |command| &command.words))
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null())
@@ -54,7 +68,8 @@ impl Guard {
             let (input, output) =
                 child.stdin.take().zip(child.stdout.take()).ok_or(io::ErrorKind::BrokenPipe)?;
             ioctl_fionbio(&output, true)?;
-            Ok::<_, io::Error>(Self { child, input: Some(input), output, partial: Vec::new() })
+            let command = command.cloned();
+            Ok::<_, io::Error>(Self { child, command, input: Some(input), output, partial: Vec::new() })
         };
         start().map_err(|error| {
             format!("cannot start a process to guard the system's settings: {}", cause(&error))
@@ -65,7 +80,9 @@ impl Guard {
     pub(crate) fn keep(&mut self, changes: &[Change]) {
         let undo: Vec<String> =
             changes.iter().filter_map(Change::inverse).map(|change| change.to_string()).collect();
-        self.say(&json!({ "keep": undo }));
+        for part in undo.chunks(KEPT_AT_ONCE) {
+            self.say(&json!({ "keep": part }));
+        }
     }
 
     /// We have undone all that is kept.
@@ -73,11 +90,16 @@ impl Guard {
         self.say(&json!({ "forget": true }));
     }
 
-    /// Has DNS settings applied. [`read`](Self::read) tells when that is done.
-    pub(crate) fn dns_up(&mut self, dev: &str, settings: &DnsSettings, command: Option<&UserCommand>) {
+    /// The command that it was started with.
+    pub(crate) fn command(&self) -> Option<&UserCommand> {
+        self.command.as_ref()
+    }
+
+    /// Has DNS settings applied, by its command if `by_command`. [`read`](Self::read) tells when that is done. Whether
+    /// it was asked at all: there may be too much to say.
+    pub(crate) fn dns_up(&mut self, dev: &str, settings: &DnsSettings, by_command: bool) -> bool {
         let options = dns::to_options(settings);
-        let command = command.map(|command| &command.words);
-        self.say(&json!({ "up": { "dev": dev, "options": options, "command": command } }));
+        self.say(&json!({ "up": { "dev": dev, "options": options, "command": by_command } }))
     }
 
     /// Has them taken back.
@@ -133,11 +155,15 @@ impl Guard {
         }
     }
 
-    fn say(&mut self, message: &Value) {
-        if let Some(input) = &mut self.input {
+    /// Whether it may be said: a guard ends at a longer line.
+    fn say(&mut self, message: &Value) -> bool {
+        let line = format!("{message}\n");
+        let fits = line.len() <= MAX_LINE;
+        if let (Some(input), true) = (&mut self.input, fits) {
             // A guard that is gone says so by its output.
-            let _ = input.write_all(format!("{message}\n").as_bytes());
+            let _ = input.write_all(line.as_bytes());
         }
+        fits
     }
 }
 

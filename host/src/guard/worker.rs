@@ -1,6 +1,6 @@
 //! The guard's own process.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 
 use adit::config::{PushBase, TunnelSettings};
 use serde_json::{Value, json};
@@ -8,27 +8,43 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::MAX_LINE;
 use super::journal::Journal;
 use crate::dns::{self, Applied, Note, UserCommand};
 use crate::netconf::{Change, Netlink};
 
-/// Serves until standard input closes; then takes back what there is. Signals are for the client: a guard goes after
-/// it.
-pub(crate) fn run() {
+/// The most routes that are kept; more have no effect.
+const MAX_KEPT: usize = 1 << 16;
+/// The longest name of a device, in bytes: the kernel's.
+const MAX_DEV: usize = 15;
+
+/// Serves until standard input closes; then takes back what there is. `words` are the command of `dns-updown`, if there
+/// is one. Signals are for the client: a guard goes after it.
+pub(crate) fn run(words: Vec<String>) {
     for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2] {
         let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
     }
-    let mut worker = Worker { kept: Vec::new(), applied: None, journal: Journal::open() };
-    for line in io::stdin().lock().lines() {
-        let Ok(line) = line else { break };
-        worker.obey(&serde_json::from_str(&line).unwrap_or_default());
+    let command = (!words.is_empty()).then_some(UserCommand { words });
+    let mut worker = Worker { command, kept: Vec::new(), applied: None, journal: Journal::open() };
+    let mut input = io::stdin().lock();
+    while let Some(line) = next_line(&mut input) {
+        worker.obey(&serde_json::from_slice(&line).unwrap_or_default());
     }
     worker.down();
     worker.undo();
     worker.journal.close();
 }
 
+/// None at the end, and where a line is longer than any of the client's: whoever speaks is not the client any more.
+fn next_line(input: &mut impl BufRead) -> Option<Vec<u8>> {
+    let mut line = Vec::new();
+    input.take(MAX_LINE as u64).read_until(b'\n', &mut line).ok()?;
+    line.ends_with(b"\n").then_some(line)
+}
+
 struct Worker {
+    /// From before the client gave up root.
+    command: Option<UserCommand>,
     /// What undoes the client's changes, in the order of these.
     kept: Vec<Change>,
     applied: Option<Applied>,
@@ -38,8 +54,8 @@ struct Worker {
 impl Worker {
     fn obey(&mut self, message: &Value) {
         if let Some(changes) = message["keep"].as_array() {
-            let changes = changes.iter().filter_map(Value::as_str).filter_map(|text| text.parse().ok());
-            self.kept.extend(changes);
+            let room = MAX_KEPT.saturating_sub(self.kept.len());
+            self.kept.extend(changes.iter().filter_map(route).take(room));
             self.note();
         }
         if message["forget"] == true {
@@ -51,28 +67,43 @@ impl Worker {
             self.note();
         }
         if let Some(up) = message.get("up") {
-            self.up(up);
+            if let Err(why) = self.up(up) {
+                say(&json!({ "warning": format!("DNS: {why}") }));
+            }
             self.note();
             say(&json!({ "done": "up" }));
         }
     }
 
-    fn up(&mut self, up: &Value) {
+    fn up(&mut self, up: &Value) -> Result<(), &'static str> {
         self.down();
-        let strings = |value: &Value| -> Vec<String> {
-            let words = value.as_array().map(Vec::as_slice).unwrap_or_default();
-            words.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-        };
-        let Some(dev) = up["dev"].as_str() else { return };
-        // The same reader as for a server's push: nothing gets here that it would not let through.
-        let Ok((settings, _)) = TunnelSettings::parse(&strings(&up["options"]), &PushBase::default()) else {
-            return;
-        };
-        let words = strings(&up["command"]);
-        let command = (!words.is_empty()).then_some(UserCommand { words });
+        let (dev, settings, command) = self.order(up)?;
         let mut notes = Vec::new();
         self.applied = dns::up(dev, &settings.dns, command, &mut notes);
         tell(notes);
+        Ok(())
+    }
+
+    /// What an order asks for, if it is one that a client gives.
+    fn order<'a>(
+        &self,
+        up: &'a Value,
+    ) -> Result<(&'a str, TunnelSettings, Option<UserCommand>), &'static str> {
+        let dev = up["dev"].as_str().filter(|dev| is_device(dev)).ok_or("that is not a device's name")?;
+        let options: Vec<String> = up["options"]
+            .as_array()
+            .and_then(|options| options.iter().map(|option| option.as_str().map(str::to_owned)).collect())
+            .ok_or("those are not settings")?;
+        // The same reader as for a server's push: nothing gets here that it would not let through.
+        let (settings, _) =
+            TunnelSettings::parse(&options, &PushBase::default()).map_err(|_| "those are not settings")?;
+        let command = match (&up["command"], &self.command) {
+            (Value::Bool(false), _) => None,
+            (Value::Bool(true), Some(command)) => Some(command.clone()),
+            // Words too: whoever has given up root does not say what root runs.
+            _ => return Err("there is no such command of dns-updown"),
+        };
+        Ok((dev, settings, command))
     }
 
     fn down(&mut self) {
@@ -97,6 +128,21 @@ impl Worker {
     }
 }
 
+/// Whether it can be a device: it goes into `/etc/resolv.conf`, the journal, and programs' arguments.
+fn is_device(name: &str) -> bool {
+    let fine = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=MAX_DEV).contains(&name.len())
+        && name.bytes().all(fine)
+        && !name.starts_with('-')
+        && !matches!(name, "." | "..")
+}
+
+/// Only routes are kept: addresses go with the tunnel's device. One may lead by any device, whose name is only looked up.
+fn route(text: &Value) -> Option<Change> {
+    let change = text.as_str()?.parse().ok()?;
+    matches!(change, Change::AddRoute(_) | Change::DelRoute(_)).then_some(change)
+}
+
 fn tell(notes: Vec<Note>) {
     for note in notes {
         say(&match note {
@@ -109,4 +155,78 @@ fn tell(notes: Vec<Note>) {
 /// The client may be gone; what it does not hear is lost.
 fn say(message: &Value) {
     let _ = writeln!(io::stdout().lock(), "{message}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worker(command: &[&str]) -> Worker {
+        let words: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+        let command = (!words.is_empty()).then_some(UserCommand { words });
+        Worker { command, kept: Vec::new(), applied: None, journal: Journal::open() }
+    }
+
+    fn order(dev: &str, command: Value) -> Value {
+        json!({ "dev": dev, "options": ["dhcp-option DNS 10.8.0.1"], "command": command })
+    }
+
+    #[test]
+    fn a_name_that_is_no_devices_is_refused() {
+        let worker = worker(&[]);
+        for dev in ["tun0", "vpn-a.b_c", "a23456789012345"] {
+            assert!(worker.order(&order(dev, json!(false))).is_ok(), "{dev}");
+        }
+        let bad = [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "../x",
+            "a b",
+            "a\nnameserver 1.2.3.4",
+            "-d",
+            "t\u{e4}",
+            "a234567890123456",
+        ];
+        for dev in bad {
+            assert!(worker.order(&order(dev, json!(false))).is_err(), "{dev}");
+        }
+        assert!(worker.order(&json!({ "options": [], "command": false })).is_err());
+    }
+
+    #[test]
+    fn a_command_is_the_one_of_the_beginning_or_none() {
+        let late = json!(["sh", "-c", "id"]);
+        let ours = worker(&["updown", "word"]);
+        assert_eq!(ours.order(&order("tun0", json!(true))).unwrap().2, ours.command);
+        assert_eq!(ours.order(&order("tun0", json!(false))).unwrap().2, None);
+        for worker in [&ours, &worker(&[])] {
+            assert!(worker.order(&order("tun0", late.clone())).is_err());
+        }
+        assert!(worker(&[]).order(&order("tun0", json!(true))).is_err());
+        // Nothing is run or applied by such an order as a whole.
+        let mut worker = worker(&[]);
+        assert!(worker.up(&order("tun0", late)).is_err());
+        assert_eq!(worker.applied, None);
+    }
+
+    #[test]
+    fn only_routes_are_kept() {
+        assert!(route(&json!("route del 0.0.0.0/0 via 192.0.2.1 dev eth0")).is_some());
+        for text in ["address add 10.0.0.1/24 dev eth0", "link set dev eth0 up mtu 1", ""] {
+            assert_eq!(route(&json!(text)), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_bounded() {
+        let line = |text: &[u8]| next_line(&mut &text[..]);
+        assert_eq!(line(b"{}\n{}\n"), Some(b"{}\n".to_vec()));
+        assert_eq!(line(b""), None);
+        // Not whole: the client died while it spoke.
+        assert_eq!(line(b"{"), None);
+        assert!(line(&[&vec![b' '; MAX_LINE - 1][..], b"\n"].concat()).is_some());
+        assert_eq!(line(&[&vec![b' '; MAX_LINE][..], b"\n"].concat()), None);
+    }
 }
