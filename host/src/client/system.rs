@@ -1,6 +1,7 @@
 //! The system's side of a session: device, addresses, routes and name resolution, as the server pushed them.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use adit::Instant;
 use adit::client::Client;
@@ -30,14 +31,27 @@ pub(super) type Named = Result<Vec<Ipv4Route>, String>;
 pub(super) enum Stage {
     /// Names in routes are looked up.
     Names,
-    /// The DNS settings are being applied.
-    Dns,
+    /// The DNS settings are being applied; it goes on without them at this time.
+    Dns { until: Instant },
     /// The `up` script runs.
     Up,
     /// The routes, at this time (`route-delay`).
     Routes { at: Instant },
     /// The `route-up` script runs.
     RouteUp,
+}
+
+/// How long the tunnel waits for its DNS settings: a program, or a lock, may hang.
+const DNS_PATIENCE: Duration = Duration::from_secs(30);
+
+impl Stage {
+    /// When there is something to do, though nothing happens.
+    fn due(self) -> Option<Instant> {
+        match self {
+            Self::Dns { until: at } | Self::Routes { at } => Some(at),
+            Self::Names | Self::Up | Self::RouteUp => None,
+        }
+    }
 }
 
 impl ClientRole {
@@ -113,10 +127,20 @@ impl ClientRole {
                 }
             }
             self.tell_hooks();
-            self.stage = Some(if self.apply_dns(node) { Stage::Dns } else { self.after_dns(node, now) });
+            self.stage = Some(if self.apply_dns(node) {
+                Stage::Dns { until: now + DNS_PATIENCE }
+            } else {
+                self.after_dns(node, now)
+            });
         }
-        if self.stage == Some(Stage::Dns) && (heard.up || heard.ended) {
-            self.stage = Some(self.after_dns(node, now));
+        if let Some(Stage::Dns { until }) = self.stage {
+            let late = until <= now && !(heard.up || heard.ended);
+            if late {
+                self.log.warning("DNS: the settings are not in force yet; the tunnel does not wait for them");
+            }
+            if late || heard.up || heard.ended {
+                self.stage = Some(self.after_dns(node, now));
+            }
         }
         if matches!(self.stage, Some(Stage::Routes { at }) if at <= now) {
             self.add_routes(node);
@@ -134,7 +158,7 @@ impl ClientRole {
 
     /// Does what is due by now.
     pub(super) fn tend(&mut self, node: &mut Node<Client>, now: Instant) {
-        if matches!(self.stage, Some(Stage::Routes { at }) if at <= now) {
+        if self.stage.and_then(Stage::due).is_some_and(|at| at <= now) {
             self.advance(node, now);
         }
         if self.watch.as_mut().is_some_and(|watch| watch.take(now)) {
@@ -144,11 +168,8 @@ impl ClientRole {
 
     /// When [`tend`](Self::tend) has something to do next.
     pub(super) fn next_tending(&self) -> Option<Instant> {
-        let routes = match self.stage {
-            Some(Stage::Routes { at }) => Some(at),
-            Some(Stage::Names | Stage::Dns | Stage::Up | Stage::RouteUp) | None => None,
-        };
-        routes.into_iter().chain(self.watch.as_ref().and_then(Watch::due)).min()
+        let stage = self.stage.and_then(Stage::due);
+        stage.into_iter().chain(self.watch.as_ref().and_then(Watch::due)).min()
     }
 
     /// The network under the tunnel may have changed. A session by UDP goes on from the new address, if the server can

@@ -5,27 +5,37 @@
 //! start. The newest block is in force; nameservers and search domains outside it are commented out, since the C
 //! library would ask them too.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::errors::cause;
-use crate::guard::Owner;
+use crate::guard::{self, Owner};
 
 /// A line that is not in force while a block is.
 const ASIDE: &str = "#~ ";
+/// In root's own folder: whoever can open a file, or the folder it is in, can lock it for ever.
+const LOCK: &str = "resolv.lock";
+/// How long another process may have the lock; it takes it for one change.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is tried meanwhile.
+const STEP: Duration = Duration::from_millis(20);
 const NOTE: &str = "# Lines after '#~' are what was here before; they come back when the tunnel goes.";
 
 /// The file, wherever its links lead.
 #[derive(Debug)]
 pub(super) struct ResolvConf {
     path: PathBuf,
+    /// Where the lock is, if not in root's folder.
+    locks: Option<PathBuf>,
 }
 
 impl ResolvConf {
     pub(super) fn new(path: &Path) -> Self {
-        Self { path: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) }
+        Self { path: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()), locks: None }
     }
 
     /// Puts `lines` into force for `dev`; the path of the file.
@@ -74,13 +84,29 @@ impl ResolvConf {
     /// Reads, changes and writes while no other process of adit does.
     fn edit(&self, change: impl FnOnce(&str) -> Option<String>) -> Result<(), String> {
         let path = self.path.display();
-        let folder = self.path.parent().unwrap_or_else(|| Path::new("/"));
-        let lock = File::open(folder).and_then(|folder| folder.lock().map(|()| folder));
-        let _lock = lock.map_err(|error| format!("cannot lock {}: {}", folder.display(), cause(&error)))?;
+        let _lock = self.lock().map_err(|error| format!("cannot lock {path}: {}", cause(&error)))?;
         let text = fs::read_to_string(&self.path)
             .map_err(|error| format!("cannot read {path}: {}", cause(&error)))?;
         let Some(text) = change(&text) else { return Ok(()) };
         self.replace(&text).map_err(|error| format!("cannot write {path}: {}", cause(&error)))
+    }
+
+    fn lock(&self) -> io::Result<File> {
+        let folder = match &self.locks {
+            Some(folder) => folder,
+            None => guard::folder()?,
+        };
+        let file =
+            File::options().create(true).truncate(false).write(true).mode(0o600).open(folder.join(LOCK))?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(STEP),
+                Err(TryLockError::WouldBlock) => return Err(ErrorKind::TimedOut.into()),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
     }
 
     /// At once, so that nobody reads half of it; where the file is a mount of its own, in place.
@@ -206,6 +232,17 @@ mod tests {
             Self(path)
         }
 
+        fn conf(&self) -> ResolvConf {
+            self.conf_at(&self.0)
+        }
+
+        /// Locked beside the file, which needs no root.
+        fn conf_at(&self, path: &Path) -> ResolvConf {
+            let folder = self.0.with_file_name("run");
+            fs::create_dir_all(&folder).unwrap();
+            ResolvConf { locks: Some(folder), ..ResolvConf::new(path) }
+        }
+
         fn text(&self) -> String {
             fs::read_to_string(&self.0).unwrap()
         }
@@ -229,7 +266,7 @@ mod tests {
     #[test]
     fn a_tunnel_comes_and_goes() {
         let file = TestFile::new("one", HOME);
-        let (conf, me) = (ResolvConf::new(&file.0), Owner::this_process());
+        let (conf, me) = (file.conf(), Owner::this_process());
         conf.add("tun0", me, &lines("10.8.0.1")).unwrap();
         assert_eq!(in_force(&file.text()), ["nameserver 10.8.0.1", "search corp.example"]);
         assert!(file.text().contains("\noptions edns0\n"));
@@ -246,7 +283,7 @@ mod tests {
     fn two_tunnels_go_in_any_order() {
         for first in ["tun0", "tun1"] {
             let file = TestFile::new(&format!("two-{first}"), HOME);
-            let (conf, me) = (ResolvConf::new(&file.0), Owner::this_process());
+            let (conf, me) = (file.conf(), Owner::this_process());
             conf.add("tun0", me, &lines("10.8.0.1")).unwrap();
             conf.add("tun1", me, &lines("10.9.0.1")).unwrap();
             assert_eq!(in_force(&file.text()), ["nameserver 10.9.0.1", "search corp.example"]);
@@ -261,7 +298,7 @@ mod tests {
     #[test]
     fn what_others_change_stays() {
         let file = TestFile::new("others", HOME);
-        let (conf, me) = (ResolvConf::new(&file.0), Owner::this_process());
+        let (conf, me) = (file.conf(), Owner::this_process());
         conf.add("tun0", me, &lines("10.8.0.1")).unwrap();
         // A line more, by hand.
         fs::write(&file.0, file.text() + "nameserver 192.168.1.2\n").unwrap();
@@ -277,7 +314,7 @@ mod tests {
     #[test]
     fn what_a_killed_process_left_is_taken_out() {
         let file = TestFile::new("stale", HOME);
-        let conf = ResolvConf::new(&file.0);
+        let conf = file.conf();
         // No process has lived since the epoch.
         let dead: Owner = format!("{}.0", std::process::id()).parse().unwrap();
         conf.add("tun0", dead, &lines("10.8.0.1")).unwrap();
@@ -286,17 +323,33 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_that_others_keep_is_not_waited_for_without_end() {
+        let file = TestFile::new("lock", HOME);
+        // On what everybody can open, a lock does not matter.
+        let folder = File::open(file.0.parent().unwrap()).unwrap();
+        folder.lock().unwrap();
+        let (conf, me) = (file.conf(), Owner::this_process());
+        conf.add("tun0", me, &lines("10.8.0.1")).unwrap();
+        let held = conf.lock().unwrap();
+        let error = conf.remove("tun0", me).unwrap_err();
+        assert!(error.starts_with("cannot lock "), "{error}");
+        drop(held);
+        assert_eq!(conf.remove("tun0", me), Ok(true));
+    }
+
+    #[test]
     fn links_stay_links() {
         let file = TestFile::new("link", HOME);
         let link = file.0.with_file_name("link");
         std::os::unix::fs::symlink("resolv.conf", &link).unwrap();
-        let (conf, me) = (ResolvConf::new(&link), Owner::this_process());
+        let (conf, me) = (file.conf_at(&link), Owner::this_process());
         conf.add("tun0", me, &lines("10.8.0.1")).unwrap();
         assert!(link.read_link().is_ok());
         assert_eq!(in_force(&file.text()).len(), 2);
         conf.remove("tun0", me).unwrap();
         assert_eq!(file.text(), HOME);
-        assert_eq!(fs::read_dir(file.0.parent().unwrap()).unwrap().count(), 2);
+        // These two, and the folder of the lock.
+        assert_eq!(fs::read_dir(file.0.parent().unwrap()).unwrap().count(), 3);
     }
 
     #[test]

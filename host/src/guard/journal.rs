@@ -59,7 +59,7 @@ impl FromStr for Owner {
 
 /// The folder of what only root's processes of adit may touch: orders for a later root, and locks, which anybody who
 /// can open a file could hold.
-pub(super) fn folder() -> io::Result<&'static Path> {
+pub(crate) fn folder() -> io::Result<&'static Path> {
     let path = Path::new(FOLDER);
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

@@ -24,7 +24,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::ioctl_fionbio;
 use serde_json::{Value, json};
 
-pub(crate) use journal::{Owner, repair};
+pub(crate) use journal::{Owner, folder, repair};
 pub(crate) use worker::run;
 
 use crate::dns::{self, UserCommand};
