@@ -10,6 +10,7 @@ use crate::io::Io;
 use crate::log::{Level, Log};
 use crate::netconf::{Change, Interface, Moved, Network, Surroundings, Watch, interface_steps};
 use crate::poller::Source;
+use crate::privileges::Privileges;
 use crate::tun::Tun;
 
 /// What `dev` names, once it is open.
@@ -24,6 +25,8 @@ pub(crate) struct Tunnel {
     guard: Option<Guard>,
     /// What a guard may run for `dns-updown`.
     command: Option<UserCommand>,
+    /// Whether we can start a guard that is root. None if there is never one.
+    privileges: Option<Privileges>,
 }
 
 impl Tunnel {
@@ -37,6 +40,7 @@ impl Tunnel {
                     name: "null".to_owned(),
                     guard: None,
                     command: None,
+                    privileges: None,
                 });
             }
             Device::Tun => "tun",
@@ -47,7 +51,8 @@ impl Tunnel {
         let name = tun.name().to_owned();
         log.info(format_args!("TUN/TAP device {name} opened"));
         io.attach_tun(tun).map_err(|error| format!("cannot wait for {name}: {error}"))?;
-        Ok(Self { network: Some(network), parked: None, name, guard: None, command: None })
+        let network = Some(network);
+        Ok(Self { network, parked: None, name, guard: None, command: None, privileges: None })
     }
 
     /// Goes on with the guard of an earlier tunnel, whose orders come before those of this one.
@@ -55,9 +60,10 @@ impl Tunnel {
         Self { guard: guard.or(self.guard), ..self }
     }
 
-    /// Says what a guard may run for `dns-updown`, before one is started.
-    pub(crate) fn set_command(&mut self, command: Option<UserCommand>) {
+    /// Says what a guard may run for `dns-updown`, and whether one can be started; before that is done.
+    pub(crate) fn prepare_guard(&mut self, command: Option<UserCommand>, privileges: &Privileges) {
         self.command = command;
+        self.privileges = Some(privileges.clone());
     }
 
     /// The device's name.
@@ -157,6 +163,16 @@ impl Tunnel {
 
     fn start_guard(&mut self, io: &Io, log: &Log) -> Option<&mut Guard> {
         if self.guard.is_none() {
+            // Without root it could take nothing back, and in a `chroot` there is no program to start.
+            let privileges = self.privileges.as_ref()?;
+            if privileges.are_dropped() {
+                if privileges.is_first_miss() {
+                    log.warning(
+                        "root was given up: what outlives the device is not taken back if this process is killed",
+                    );
+                }
+                return None;
+            }
             let started = Guard::start(self.command.as_ref()).and_then(|guard| {
                 io.poller.add(&guard, Source::Task, false).map_err(|error| error.to_string())?;
                 Ok(guard)

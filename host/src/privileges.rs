@@ -32,6 +32,8 @@ struct Wanted {
     /// Whether a port below 1024 is served.
     low_port: bool,
     dropped: Cell<bool>,
+    /// Whether the log says already that a guard would need them.
+    missed: Cell<bool>,
 }
 
 impl Privileges {
@@ -47,7 +49,8 @@ impl Privileges {
             .listeners
             .iter()
             .any(|listener| listener.bind.port.is_some_and(|port| port < FIRST_FREE_PORT));
-        Ok(Self(Rc::new(Wanted { user, group, chroot, low_port, dropped: Cell::new(false) })))
+        let (dropped, missed) = (Cell::new(false), Cell::new(false));
+        Ok(Self(Rc::new(Wanted { user, group, chroot, low_port, dropped, missed })))
     }
 
     /// Whether it has happened, so that files can no longer be read, or the system not be set up.
@@ -55,10 +58,15 @@ impl Privileges {
         self.0.dropped.get()
     }
 
+    /// Whether something that needs them is to be said, which is said once in the process's life.
+    pub(crate) fn is_first_miss(&self) -> bool {
+        !self.0.missed.replace(true)
+    }
+
     /// Goes into the directory, and becomes them, the group first; nothing if that has happened already. A user
     /// without `group` would keep root's groups, so that its own group stands in.
     pub(crate) fn drop_now(&self, log: &Log) -> Result<(), String> {
-        let Wanted { user, group, chroot: directory, low_port, dropped } = &*self.0;
+        let Wanted { user, group, chroot: directory, low_port, dropped, missed: _ } = &*self.0;
         if dropped.get() || (user.is_none() && group.is_none() && directory.is_none()) {
             return Ok(());
         }

@@ -292,12 +292,13 @@ impl ClientRole {
                 Tunnel::open(&self.host.dev, &mut node.io, &self.log)?.guarded_by(self.guard.take())
             }
         };
-        tunnel.set_command(match &self.host.dns_updown {
+        let command = match &self.host.dns_updown {
             DnsUpdown::Command(command) if self.host.scripts.security >= ScriptSecurity::Scripts => {
                 Some(UserCommand { words: command.words.clone() })
             }
             _ => None,
-        });
+        };
+        tunnel.prepare_guard(command, &self.privileges);
         node.management.state(self.tunnel_state(node, StateName::AssignIp, None));
         if !self.host.ifconfig_noexec {
             tunnel.configure(&interface(settings, self.tun_mtu, self.host.txqueuelen), &self.log);
