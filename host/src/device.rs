@@ -136,10 +136,16 @@ impl Tunnel {
         if self.network.is_none() {
             return false;
         }
+        if by_command
+            && !self.has_dropped_root()
+            && self.guard.as_ref().map(Guard::command) != Some(command.as_ref())
+        {
+            self.replace_guard(io, log);
+        }
         let Some(guard) = self.start_guard(io, log) else { return false };
         if by_command && guard.command() != command.as_ref() {
             // Root runs what it was told when it was asked by root.
-            log.warning("dns-updown: the command has changed: it is run only after a full restart");
+            log.warning("dns-updown: another command needs a full restart, since root was given up");
             guard.dns_down();
             return false;
         }
@@ -159,6 +165,19 @@ impl Tunnel {
     /// What the guard says.
     pub(crate) fn hear(&mut self, io: &Io, log: &Log) -> Heard {
         hear(&mut self.guard, io, log)
+    }
+
+    fn has_dropped_root(&self) -> bool {
+        self.privileges.as_ref().is_some_and(Privileges::are_dropped)
+    }
+
+    /// Ends a guard that was started with another command. The routes are ours, and are told to the next one.
+    fn replace_guard(&mut self, io: &Io, log: &Log) {
+        if let Some(mut old) = self.guard.take() {
+            let _ = io.poller.remove(&old);
+            old.forget();
+            old.finish(log);
+        }
     }
 
     fn start_guard(&mut self, io: &Io, log: &Log) -> Option<&mut Guard> {

@@ -234,6 +234,11 @@ fn only_some_names_and_other_programs() {
         start("command", &updown, ""),
         "dns-up tun0 corp.example word\ndns-down tun0 corp.example word\n"
     );
+    // The second by the guard, once the client is root no more.
+    assert_eq!(
+        start("unprivileged", &format!("{updown}user nobody\n"), ""),
+        "dns-up tun0 corp.example word\ndns-down tun0 corp.example word\n"
+    );
 }
 
 /// What an `/etc` of a test's own needs of the machine's: no keys and no passwords.
