@@ -46,6 +46,8 @@ pub(super) struct Connection {
     pub(super) byte_count: Every,
     waiting: Vec<u8>,
     sent: usize,
+    /// Nothing can be sent any more. What the client said before is still heard, until the end of it is read.
+    broken: bool,
     /// It is to be closed once all is sent.
     pub(super) leaving: bool,
     /// What the poller watches: reading, writing.
@@ -63,6 +65,7 @@ impl Connection {
             byte_count: Every::new(None, Instant::ZERO),
             waiting: Vec::new(),
             sent: 0,
+            broken: false,
             leaving: false,
             watched: (true, false),
         })
@@ -86,23 +89,28 @@ impl Connection {
 
     /// Puts a line into the queue.
     pub(super) fn send_line(&mut self, line: &str) {
-        self.waiting.extend_from_slice(line.as_bytes());
-        self.waiting.extend_from_slice(b"\r\n");
+        self.send_raw(line);
+        self.send_raw("\r\n");
     }
 
     /// Puts text that does not end its line into the queue.
     pub(super) fn send_raw(&mut self, text: &str) {
-        self.waiting.extend_from_slice(text.as_bytes());
+        if !self.broken {
+            self.waiting.extend_from_slice(text.as_bytes());
+        }
     }
 
-    /// Sends what waits, as far as there is room. An error ends the connection.
-    pub(super) fn flush(&mut self) -> io::Result<()> {
+    /// Sends what waits, as far as there is room. After an error nothing waits: the poller would tell of it for ever.
+    pub(super) fn flush(&mut self) {
         while self.unsent() > 0 {
             match (&self.socket).write(&self.waiting[self.sent..]) {
                 Ok(count) => self.sent += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(_) => {
+                    self.broken = true;
+                    self.sent = self.waiting.len();
+                }
             }
         }
         if self.unsent() == 0 {
@@ -113,7 +121,6 @@ impl Connection {
             self.waiting.drain(..self.sent);
             self.sent = 0;
         }
-        Ok(())
     }
 
     /// Whether it leaves too much unread for more to be put into its queue.

@@ -4,11 +4,12 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use adit::config::{ManagementAddress, ManagementConfig};
+use rustix::fs::Mode;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::errors::cause;
@@ -81,9 +82,13 @@ impl Listener {
                 fs::remove_file(path)?;
             }
             let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-            socket.bind(&SockAddr::unix(path)?)?;
-            // As OpenVPN does: who may connect is settled by user and group below, a password, or the directory.
-            fs::set_permissions(path, fs::Permissions::from_mode(0o777))?;
+            let address = SockAddr::unix(path)?;
+            // As OpenVPN does: who may connect is settled by user and group below, a password, or the directory. The
+            // mode is not changed afterwards: by then another user's link may have taken the path.
+            let umask = rustix::process::umask(Mode::empty());
+            let bound = socket.bind(&address);
+            rustix::process::umask(umask);
+            bound?;
             listening(&socket)?;
             Ok(socket)
         };

@@ -291,20 +291,30 @@ impl Management {
         let clients: Vec<u32> = self.connections.keys().copied().collect();
         for client in clients {
             let Some(connection) = self.connections.get_mut(&client) else { continue };
-            let too_slow = connection.flush().is_ok() && connection.is_too_slow();
-            if too_slow {
-                self.log.warning(format_args!(
-                    "MANAGEMENT: {} does not read what it asked for; its connection is closed",
-                    connection.name
-                ));
-            }
-            // A connection that broke shows when it is read.
-            if too_slow || connection.is_done() {
+            connection.flush();
+            if connection.is_done() {
                 self.close(client);
-            } else {
+            } else if self.keeps_up(client) {
                 self.watch(client);
             }
         }
+    }
+
+    /// Lets a client go that leaves too much unread; whether it may stay.
+    fn keeps_up(&mut self, client: u32) -> bool {
+        let Some(connection) = self.connections.get_mut(&client) else { return false };
+        if connection.is_too_slow() {
+            connection.flush();
+        }
+        if !connection.is_too_slow() {
+            return true;
+        }
+        self.log.warning(format_args!(
+            "MANAGEMENT: {} does not read what it asked for; its connection is closed",
+            connection.name
+        ));
+        self.close(client);
+        false
     }
 
     /// When something is due next.
@@ -351,7 +361,8 @@ impl Management {
     pub(crate) fn next_task(&mut self) -> Option<Task> {
         while let Some((client, heard)) = self.heard.pop_front() {
             let open = self.connections.get(&client).is_some_and(|connection| !connection.leaving);
-            if !open {
+            // Before each command: one read can hold hundreds, each with a long answer.
+            if !open || !self.keeps_up(client) {
                 continue;
             }
             let Some(task) = self.hear(client, heard) else { continue };

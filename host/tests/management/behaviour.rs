@@ -1,7 +1,11 @@
 //! What goes beyond questions and answers: holding, logins, signals, several clients, and such as mean harm.
 
+use core::time::Duration;
 use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use super::lab::console::Console;
@@ -236,4 +240,49 @@ fn a_client_that_leaves_raises_a_signal_and_kill_ends_sessions() {
     drop(console);
     assert!(wait_until(PATIENCE, || server.count("SIGUSR1[hard,] received, process restarting") == 1));
     assert!(wait_until(PATIENCE, || server.count(UP) == 2));
+}
+
+/// How long the process has had the processor, in ticks of 10 ms.
+fn ticks(pid: &str) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // The name, in brackets, may hold spaces.
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    fields.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum()
+}
+
+#[test]
+fn clients_that_break_off_leave_the_process_at_rest() {
+    let place = Place::new("broken");
+    for (directives, tcp) in [("management broken.sock unix\n".to_owned(), false), (interface(), true)] {
+        let server = place.serve(Adit, &directives);
+        let socket = place.folder.path().join("broken.sock");
+        let dial = || match tcp {
+            true => Console::tcp(&place.network.server, PORT),
+            false => Console::unix(&socket),
+        };
+        let mut friend = dial();
+        let pid = friend.ask("pid").remove(0).replace("SUCCESS: pid=", "");
+        const TIMES: usize = 10;
+        for _ in 0..TIMES {
+            if tcp {
+                // Its last word is a reset, with the answer still on its way.
+                let stream = place.network.server.inside(|| TcpStream::connect(("127.0.0.1", PORT))).unwrap();
+                (&stream).write_all(b"status\n").unwrap();
+                rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+            } else {
+                drop(UnixStream::connect(&socket).unwrap());
+            }
+        }
+        // What was said by one that is gone counts nevertheless.
+        let mut hasty = dial();
+        hasty.send("verb 4");
+        drop(hasty);
+        assert!(wait_until(PATIENCE, || server.count("MANAGEMENT: Client disconnected") == TIMES + 1));
+        assert!(wait_until(PATIENCE, || friend.ask("verb") == ["SUCCESS: verb=4"]));
+        let before = ticks(&pid);
+        std::thread::sleep(Duration::from_secs(2));
+        let spent = ticks(&pid) - before;
+        assert!(spent < 50, "{spent} ticks in two seconds of nothing");
+        assert_eq!(dial().ask("nclients"), ["SUCCESS: nclients=0"]);
+    }
 }
