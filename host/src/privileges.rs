@@ -10,7 +10,7 @@ use std::os::unix::fs::chroot;
 use std::rc::Rc;
 
 use adit::config::HostConfig;
-use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_keep_capabilities};
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_keep_capabilities};
 
 use crate::errors::cause;
 use crate::log::Log;
@@ -95,8 +95,13 @@ impl Privileges {
         }
         if retained {
             match keep_network_rights(*low_port) {
-                Ok(names) => log.info(format_args!("Capabilities retained: {names}")),
-                Err(error) => log.warning(format_args!("Unable to retain capabilities: {}", cause(&error))),
+                Ok(Ok(names)) => log.info(format_args!("Capabilities retained: {names}")),
+                Ok(Err(error)) => {
+                    log.warning(format_args!("Unable to retain capabilities: {}", cause(&error)));
+                }
+                Err(error) => {
+                    return Err(format!("cannot give up the capabilities of root: {}", cause(&error)));
+                }
             }
         }
         dropped.set(true);
@@ -104,8 +109,9 @@ impl Privileges {
     }
 }
 
-/// Gives back all that the change of the user has left, but for what is needed; the names of what is kept.
-fn keep_network_rights(low_port: bool) -> io::Result<&'static str> {
+/// Gives back all that the change of the user has left, but for what is needed; the names of what is kept, or why
+/// nothing is. An error: more may be left.
+fn keep_network_rights(low_port: bool) -> io::Result<io::Result<&'static str>> {
     set_keep_capabilities(false)?;
     let keep = |kept| {
         let inheritable = CapabilitySet::empty();
@@ -113,14 +119,18 @@ fn keep_network_rights(low_port: bool) -> io::Result<&'static str> {
     };
     let admin = CapabilitySet::NET_ADMIN;
     if low_port && keep(admin | CapabilitySet::NET_BIND_SERVICE).is_ok() {
-        return Ok("CAP_NET_ADMIN, CAP_NET_BIND_SERVICE");
+        return Ok(Ok("CAP_NET_ADMIN, CAP_NET_BIND_SERVICE"));
     }
     match keep(admin) {
-        Ok(()) => Ok("CAP_NET_ADMIN"),
+        Ok(()) => Ok(Ok("CAP_NET_ADMIN")),
         Err(error) => {
             // Never more than that, also where not even that can be had.
-            keep(CapabilitySet::empty())?;
-            Err(error.into())
+            if let Err(error) = keep(CapabilitySet::empty())
+                && !capabilities(None)?.permitted.is_empty()
+            {
+                return Err(error.into());
+            }
+            Ok(Err(error.into()))
         }
     }
 }

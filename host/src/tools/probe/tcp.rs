@@ -44,8 +44,8 @@ pub(super) fn ask(address: SocketAddr, keys: &WrapKeys, clock: Clock) -> (Outcom
         }
         (Some(Answer::Unreadable), _) => Outcome::Other(Service::Unreadable),
         (_, Heard::Bytes(bytes)) => Outcome::Other(recognise(bytes)),
-        (_, Heard::Nothing) => other(address).map_or(Outcome::Mute, Outcome::Other),
-        (_, Heard::Closed) => other(address).map_or(Outcome::Closed, Outcome::Other),
+        (_, Heard::Nothing) => other(address, clock).map_or(Outcome::Mute, Outcome::Other),
+        (_, Heard::Closed) => other(address, clock).map_or(Outcome::Closed, Outcome::Other),
     };
     (outcome, probe.resets())
 }
@@ -67,15 +67,15 @@ fn reset(address: SocketAddr, probe: &mut Probe, clock: Clock) -> io::Result<Hea
         Ok(None) => false,
         Err(_) => true,
     };
-    hear(&mut connection, &[&prefix, &packet[..len]].concat(), &mut enough)
+    hear(&mut connection, &[&prefix, &packet[..len]].concat(), clock, &mut enough)
 }
 
 /// What else than OpenVPN it may be.
-fn other(address: SocketAddr) -> Option<Service> {
+fn other(address: SocketAddr, clock: Clock) -> Option<Service> {
     const HTTP: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
     [client_hello(), Some(HTTP.to_vec())].into_iter().flatten().find_map(|question| {
         let mut connection = TcpStream::connect_timeout(&address, CONNECT).ok()?;
-        match hear(&mut connection, &question, &mut |bytes| bytes.len() >= 5) {
+        match hear(&mut connection, &question, clock, &mut |bytes| bytes.len() >= 5) {
             Ok(Heard::Bytes(bytes)) => Some(recognise(&bytes)),
             _ => None,
         }
@@ -98,16 +98,23 @@ fn client_hello() -> Option<Vec<u8>> {
 fn hear(
     connection: &mut TcpStream,
     question: &[u8],
+    clock: Clock,
     enough: &mut dyn FnMut(&[u8]) -> bool,
 ) -> io::Result<Heard> {
     connection.set_write_timeout(Some(ANSWER))?;
-    connection.set_read_timeout(Some(ANSWER))?;
     let mut heard = Vec::new();
     let mut buffer = [0; MOST];
     if connection.write_all(question).is_err() {
         return Ok(Heard::Closed);
     }
+    // For all of the answer: one that comes byte by byte must not take for ever.
+    let until = clock.now() + ANSWER;
     let closed = loop {
+        let left = until.since(clock.now());
+        if left.is_zero() {
+            break false;
+        }
+        connection.set_read_timeout(Some(left))?;
         match connection.read(&mut buffer[heard.len()..]) {
             Ok(0) => break true,
             Ok(len) => {
