@@ -46,7 +46,8 @@ enum Then {
 /// Who has promised to answer by a file.
 #[derive(Debug)]
 enum Deferred {
-    Login(Box<Login>),
+    /// Until then.
+    Login(Box<Login>, Instant),
     Connect(Box<Connecting>),
 }
 
@@ -206,6 +207,9 @@ impl ClientHooks {
     pub(crate) fn finish(&mut self, node: &Node<Server>) {
         let clock = node.clock;
         let until = clock.now() + LAST_PATIENCE;
+        // Nobody is left to be let in; the others count what comes and goes.
+        self.scripts.runner.kill(|then| matches!(then, Then::Login(_) | Then::Verify(..)));
+        self.deferred.retain(|(_, _, deferred)| !matches!(deferred, Deferred::Login(..)));
         for (_, network) in std::mem::take(&mut self.unlearning) {
             self.unlearn(node, clock.now(), network);
         }
@@ -280,11 +284,16 @@ impl ClientHooks {
         match login.ended(end) {
             login::Said::Now(decision) => self.decide_login(node, now, &login, decision, names),
             login::Said::Later(pending) => {
+                // Nobody would ever take it out again.
+                if !self.is_here(login.peer) {
+                    return;
+                }
                 self.tell_login(&login, "deferred", names);
                 if let Some(pending) = pending {
                     let _ = node.engine.reply_auth(now, login.request, pending);
                 }
-                self.deferred.push((now + MIN_PAUSE, MIN_PAUSE, Deferred::Login(login)));
+                let until = now + login.patience;
+                self.deferred.push((now + MIN_PAUSE, MIN_PAUSE, Deferred::Login(login, until)));
             }
             login::Said::Nonsense(why) => {
                 self.log.warning(why);
@@ -459,6 +468,9 @@ impl ClientHooks {
             Then::Verify(peer, verification) => {
                 let line = verification.line(end.is_success());
                 self.log.info(format_args!("{} {line}", names.name(peer)));
+                if !self.is_here(peer) {
+                    return;
+                }
                 if end.is_success() {
                     self.verify(node, now, peer, verification);
                 } else {
@@ -493,9 +505,13 @@ impl ClientHooks {
     ) {
         let pause = (pause * 2).min(MAX_PAUSE);
         match deferred {
-            Deferred::Login(login) => match login.decided() {
+            Deferred::Login(login, until) => match login.decided() {
                 Some(decision) => self.decide_login(node, now, &login, decision, names),
-                None => self.deferred.push((now + pause, pause, Deferred::Login(login))),
+                None if until <= now => {
+                    let refused = AuthDecision::Refuse { reason: String::new() };
+                    self.decide_login(node, now, &login, refused, names);
+                }
+                None => self.deferred.push((now + pause, pause, Deferred::Login(login, until))),
             },
             Deferred::Connect(connecting) => {
                 let gone = self.known.get(&connecting.peer).and_then(|known| known.gone);
@@ -506,6 +522,11 @@ impl ClientHooks {
                 self.connect_ended(node, now, connecting, &said, pause, names);
             }
         }
+    }
+
+    /// Whether the session still goes on.
+    fn is_here(&self, peer: PeerId) -> bool {
+        self.known.get(&peer).is_some_and(|known| known.gone.is_none())
     }
 
     /// What scripts about a client are told from its login on.

@@ -21,6 +21,8 @@ pub(crate) struct Login {
     pub(crate) request: RequestId,
     pub(crate) peer: PeerId,
     pub(crate) username: String,
+    /// How long its answer is waited for once the script has ended.
+    pub(crate) patience: Duration,
     /// `1` is yes, `0` is no, nothing is not yet.
     control: TempFile,
     /// How long the client is to wait, and what its user is to do meanwhile.
@@ -57,6 +59,7 @@ impl Login {
             request,
             peer,
             username: credentials.username.clone(),
+            patience: timeout,
             control: TempFile::new(temporary, "acf")?,
             pending: TempFile::new(temporary, "apf")?,
             reason: TempFile::new(temporary, "afr")?,
@@ -97,7 +100,12 @@ impl Login {
         match end {
             End::Exit(0) => Said::Now(AuthDecision::Accept),
             End::Exit(DEFERRED) => match self.pending() {
-                Ok(pending) => Said::Later(pending),
+                Ok(pending) => {
+                    if let Some(AuthDecision::Pending { timeout, .. }) = &pending {
+                        self.patience = self.patience.max(*timeout);
+                    }
+                    Said::Later(pending)
+                }
                 Err(sentence) => Said::Nonsense(sentence),
             },
             End::Exit(_) | End::Failed => Said::Now(self.refusal()),

@@ -29,6 +29,9 @@ const MAX_RUNNING: usize = 32;
 const MAX_WAITING: usize = 4096;
 /// How often to look after a process where the kernel cannot tell of its end (Linux before 5.3).
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How long the end of killed processes is waited for: one that has become another user's may not be ours to kill.
+const LAST_LOOKS: u32 = 100;
+const LAST_PAUSE: Duration = Duration::from_millis(10);
 
 /// A command to be run. `T` is what its end is to be remembered by.
 #[derive(Debug)]
@@ -120,6 +123,13 @@ impl<Q: PartialEq, T> Runner<Q, T> {
     /// Lets scripts of `queue` go that have not begun, if `is_void` says so.
     pub(crate) fn cancel(&mut self, queue: &Q, is_void: impl Fn(&T) -> bool) {
         self.waiting.retain(|(whose, script)| whose != queue || !is_void(&script.then));
+    }
+
+    /// Kills what runs and lets go what waits, if `is_void` says so; nobody is told of their end.
+    pub(crate) fn kill(&mut self, is_void: impl Fn(&T) -> bool) {
+        self.waiting.retain(|(_, script)| !is_void(&script.then));
+        let void = self.running.extract_if(.., |running| is_void(&running.then)).collect();
+        kill_all(void);
     }
 
     /// What has ended by now, in order. Kills what has run for too long.
@@ -270,6 +280,30 @@ impl<Q: PartialEq, T> Runner<Q, T> {
     }
 }
 
+/// What still runs would go on without anybody who looks after it.
+impl<Q, T> Drop for Runner<Q, T> {
+    fn drop(&mut self) {
+        kill_all(std::mem::take(&mut self.running));
+    }
+}
+
+/// Kills them with all that they have started, and fetches their ends.
+fn kill_all<Q, T>(mut running: Vec<Running<Q, T>>) {
+    let is_on = |running: &mut Running<Q, T>| matches!(running.child.try_wait(), Ok(None));
+    // What one that has ended has left in the background is meant to stay.
+    running.retain_mut(is_on);
+    for running in &running {
+        running.kill_group();
+    }
+    for _ in 0..LAST_LOOKS {
+        running.retain_mut(is_on);
+        if running.is_empty() {
+            return;
+        }
+        std::thread::sleep(LAST_PAUSE);
+    }
+}
+
 impl<Q, T> Running<Q, T> {
     fn next_look(&self, now: Instant) -> Instant {
         if self.bell.is_some() { self.until } else { self.until.min(now + LOOK_AGAIN) }
@@ -277,9 +311,13 @@ impl<Q, T> Running<Q, T> {
 
     /// Kills the process and all that it has started; its end will be noticed like any other.
     fn kill(&mut self, now: Instant) {
-        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        self.kill_group();
         self.killed = true;
         self.until = now + LOOK_AGAIN;
+    }
+
+    fn kill_group(&self) {
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
     }
 }
 

@@ -6,7 +6,7 @@ use super::lab::pki::{Keys, Pki};
 use super::lab::program::Program::Stock;
 use super::lab::program::path;
 use super::lab::traffic::{self, Echoes};
-use super::lab::{PATIENCE, run_cases};
+use super::lab::{PATIENCE, run_cases, wait_until};
 use super::{Place, UP, login};
 
 /// Says yes to alice with her password, and to nobody else why not.
@@ -118,4 +118,24 @@ fn a_login_of_five_seconds_costs_nobody_a_packet() {
     place.folder.write("go", "");
     // Stock OpenVPN cannot do without the device that it asks for now.
     slow.expect_line("PUSH: Received control message: 'PUSH_REPLY,", PATIENCE);
+}
+
+#[test]
+fn a_verifier_that_puts_off_a_client_that_has_gone_leaves_nothing_behind() {
+    let place = Place::new("gone login");
+    let check = "echo >asked; until [ -e go ]; do sleep 0.1; done; exit 2";
+    let more = format!("proto tcp-server\ntmp-dir .\n{}", verifier(&place, "via-file", check));
+    let mut server = place.serve(&more);
+    let client = place.start_client("client1", &format!("proto tcp-client\n{}", login(&place, "alice", "x")));
+    place.expect_in_file("asked", "");
+    drop(client);
+    server.expect_line("Connection reset", PATIENCE);
+    let left = || {
+        let names = std::fs::read_dir(place.folder.path()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("openvpn_")).count()
+    };
+    assert_ne!(left(), 0);
+    place.folder.write("go", "");
+    assert!(wait_until(PATIENCE, || left() == 0));
 }

@@ -67,7 +67,7 @@ impl ClientHooks {
         let is_login = |then: &Then| matches!(then, Then::Login(_) | Then::Verify(..));
         self.scripts.runner.cancel(&Queue::Session(peer), is_login);
         self.deferred.retain(|(_, _, deferred)| match deferred {
-            Deferred::Login(login) => login.peer != peer,
+            Deferred::Login(login, _) => login.peer != peer,
             // That one's script may still count the client in.
             Deferred::Connect(_) => true,
         });

@@ -214,3 +214,37 @@ fn at_the_end_all_is_waited_for_but_not_for_ever() {
     assert_eq!(place.runner.finish(|| clock.now(), begun + Duration::from_millis(50)), []);
     assert!(clock.now().since(begun) < Duration::from_secs(4));
 }
+
+#[test]
+fn what_runs_is_killed_when_nobody_looks_after_it_any_more() {
+    let mut place = Place::new("drop", ScriptSecurity::Scripts);
+    // The shell tells its number, and that of what it has started.
+    let command = |name: &str| format!("sleep 100 & echo $$ $! >{name}.new; mv {name}.new {name}; wait");
+    for (queue, name) in [(0, "void"), (1, "last")] {
+        place.submit(queue, queue, &command(name));
+    }
+    place.submit(0, 0, "echo begun >begun");
+    while ["void", "last"].iter().any(|name| place.file(name).is_empty()) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // A process that nobody has fetched the end of yet is a zombie.
+    let lives = |pid: &str| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    };
+    let clock = place.clock;
+    let gone = |text: &str| {
+        let patience = clock.now() + Duration::from_secs(30);
+        while text.split_whitespace().any(lives) && clock.now() < patience {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        !text.split_whitespace().any(lives)
+    };
+    let [void, last] = ["void", "last"].map(|name| place.file(name));
+    place.runner.kill(|then| *then == 0);
+    assert!(gone(&void));
+    assert!(last.split_whitespace().all(lives));
+    place.runner = Runner::new(ScriptSecurity::Scripts, None, Rc::clone(&place.runner.log));
+    assert!(gone(&last));
+    assert_eq!(place.file("begun"), "");
+}
