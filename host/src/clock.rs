@@ -64,9 +64,10 @@ fn boot_time() -> Instant {
     Instant::from_nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
 
+/// Rounded up: a certificate that was issued a moment ago must not count as not valid yet.
 fn wall_time() -> UnixTime {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    UnixTime(since.map_or(0, |since| since.as_secs()))
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    UnixTime(since.as_secs() + u64::from(since.subsec_nanos() > 0))
 }
 
 #[cfg(test)]
