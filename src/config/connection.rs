@@ -23,9 +23,9 @@ pub(crate) struct ConnectionDraft {
     pub(crate) proto: Option<Proto>,
     /// `local` of a client.
     pub(crate) local: Option<String>,
-    /// `port`, `lport`; the inner `None` is port 0, any.
     /// `lport`, which has a client bind, as `port` alone does not.
     pub(crate) lport: bool,
+    /// `port`, `lport`; the inner `None` is port 0, any.
     pub(crate) local_port: Option<Option<u16>>,
     /// `port`, `rport`
     pub(crate) remote_port: Option<u16>,

@@ -108,9 +108,9 @@ pub struct RedirectGateway {
     pub autolocal: bool,
     /// `def1`: two routes of /1 instead of replacing the default route.
     pub def1: bool,
-    /// `bypass-dhcp`: keep the DHCP server reachable directly.
+    /// `bypass-dhcp`: keep the DHCP server reachable directly; on Linux nothing to do, as in OpenVPN.
     pub bypass_dhcp: bool,
-    /// `bypass-dns`: keep the DNS servers reachable directly.
+    /// `bypass-dns`: keep the DNS servers reachable directly; on Linux nothing to do, as in OpenVPN.
     pub bypass_dns: bool,
     /// `block-local`: let nothing reach the local network but the gateway.
     pub block_local: bool,

@@ -1,5 +1,5 @@
 //! The language against stock OpenVPN: thousands of configurations go through both, and both must stop alike, or print
-//! the same settings. What may differ stands in `divergences.rs`, with the reason.
+//! the same settings. What may differ stands in `divergences/list.rs`, with the reason.
 //!
 //! `ADIT_LANGUAGE_CASES` and `ADIT_LANGUAGE_SEED` say how many and from which seed.
 

@@ -97,7 +97,7 @@ pub enum LogTarget {
 pub struct StatusFile {
     /// The file.
     pub path: String,
-    /// How often it is written; `None` if it is only read (0 seconds).
+    /// How often it is written; `None` (0 seconds) for the start and the end alone.
     pub interval: Option<Duration>,
 }
 
