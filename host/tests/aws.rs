@@ -10,7 +10,6 @@ mod lab;
 
 use core::time::Duration;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use rustix::process::Signal;
@@ -18,6 +17,7 @@ use rustix::process::Signal;
 use lab::names::NameServer;
 use lab::network::{Network, SERVER_IPV4};
 use lab::pki::{Keys, Pki, Purpose};
+use lab::place::UP;
 use lab::process::Process;
 use lab::program::Program::{self, Adit, Stock};
 use lab::program::path;
@@ -27,8 +27,6 @@ const PROFILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/aws/e
 const HOST: &str = "cvpn-endpoint-0123456789abcdef0.prod.clientvpn.ap-northeast-1.amazonaws.com";
 /// What the profile wants the server to be called.
 const SERVER: &str = "actmotech.local";
-
-const UP: &str = "Initialization Sequence Completed";
 
 /// The endpoint: it runs, and its name resolves.
 struct Endpoint {
@@ -45,8 +43,7 @@ impl Endpoint {
         let turn = Turn::wait();
         let folder = Folder::new(case);
         let network = Network::new();
-        let script = folder.write("verify", format!("#!/bin/sh\n{auth_script}\n"));
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let script = folder.script("verify", auth_script);
         let pki = pki();
         // Split tunnel: routes to the VPC, and the directory's DNS servers. A pool of /22.
         let text = format!(
@@ -55,7 +52,7 @@ impl Endpoint {
              auth-user-pass-verify {} via-file\npush \"route 172.31.0.0 255.255.0.0\"\n\
              push \"dhcp-option DNS 172.31.0.10\"\npush \"dhcp-option DNS 172.31.16.10\"\n{}",
             path(folder.path()),
-            path(&script),
+            script,
             pki.directives(SERVER),
         );
         let mut process = Stock.start(&network.server, &folder, "server", &text);

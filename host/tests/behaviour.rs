@@ -7,53 +7,27 @@
 mod lab;
 
 use core::time::Duration;
-use std::fs;
 
 use lab::network::{Namespace, Network, SERVER_IPV4, SERVER_IPV6};
 use lab::pki::{Keys, Pki};
+use lab::place::{Place, UP, client_text};
 use lab::process::Process;
 use lab::program::Program::{Adit, Stock};
 use lab::program::path;
-use lab::{Folder, PATIENCE, Turn, run_cases, traffic, wait_until};
+use lab::{Folder, PATIENCE, run_cases, traffic, wait_until};
 use rustix::process::Signal;
 
-const UP: &str = "Initialization Sequence Completed";
 /// Less than any of the timers that would get over a hang.
 const AT_ONCE: Duration = Duration::from_secs(3);
 const TRANSPORTS: [&str; 2] = ["udp", "tcp"];
 
-/// Two namespaces and a folder, and the right to load the machine.
-struct Place {
-    network: Network,
-    folder: Folder,
-    _turn: Turn,
-}
-
 impl Place {
-    fn new(test: &str) -> Self {
-        let turn = Turn::wait();
-        Self { network: Network::new(), folder: Folder::new(test), _turn: turn }
-    }
-
     fn serve(&self, name: &str, more: &str) -> Process {
-        let mut server = Adit.start(&self.network.server, &self.folder, name, &server_text(more));
-        server.expect_line(UP, PATIENCE);
-        server
+        self.up_at_server(Adit, name, &server_text(more))
     }
 
     fn connect(&self, more: &str) -> Process {
-        let mut client = self.start_client(more);
-        client.expect_line(UP, PATIENCE);
-        client
-    }
-
-    fn start_client(&self, more: &str) -> Process {
-        Adit.start(&self.network.client, &self.folder, "client", &client_text(more))
-    }
-
-    /// What a file in the folder holds.
-    fn file(&self, name: &str) -> String {
-        fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
+        self.up_at_client(Adit, "client", &client_text(more))
     }
 }
 
@@ -63,11 +37,6 @@ fn server_text(more: &str) -> String {
         "port 1194\ndev tun\ntopology subnet\nserver 10.8.0.0 255.255.255.0\nserver-ipv6 fd00:8::/64\n\
          dh none\nverb 3\n{pki}{more}"
     )
-}
-
-fn client_text(more: &str) -> String {
-    let pki = Pki::easy_rsa(Keys::Ec).directives("client1");
-    format!("client\nnobind\ndev tun\nremote-cert-tls server\nverb 3\n{pki}{more}")
 }
 
 /// `proto` of a server.

@@ -8,68 +8,35 @@ mod lab;
 
 use core::time::Duration;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 use lab::names::NameServer;
-use lab::network::{Network, SERVER_IPV4};
+use lab::network::SERVER_IPV4;
 use lab::pki::{Keys, Pki};
+use lab::place::{Place, UP, client_text};
 use lab::process::Process;
 use lab::program::Program::{Adit, Stock};
-use lab::program::path;
-use lab::{Folder, PATIENCE, Turn, run_cases, traffic, wait_until};
+use lab::program::{path, unpacked};
+use lab::{PATIENCE, run_cases, traffic, wait_until};
 use rustix::process::Signal;
 
-const UP: &str = "Initialization Sequence Completed";
-
-/// Two namespaces and a folder, and the right to load the machine.
-struct Place {
-    network: Network,
-    folder: Folder,
-    _turn: Option<Turn>,
-}
-
 impl Place {
-    fn new(test: &str) -> Self {
-        let turn = Turn::wait();
-        Self { _turn: Some(turn), ..Self::within(test) }
-    }
-
-    /// One in a table, whose runner waits for the turn.
-    fn within(test: &str) -> Self {
-        Self { network: Network::new(), folder: Folder::new(&format!("life {test}")), _turn: None }
-    }
-
     /// Stock OpenVPN as the server.
     fn serve(&self, name: &str, more: &str) -> Process {
         let pki = Pki::easy_rsa(Keys::Ec).directives("server");
         let text = format!(
             "port 1194\ndev tun\ntopology subnet\nserver 10.8.0.0 255.255.255.0\ndh none\nverb 4\n{pki}{more}"
         );
-        let mut server = Stock.start(&self.network.server, &self.folder, name, &text);
-        server.expect_line(UP, PATIENCE);
-        server
+        self.up_at_server(Stock, name, &text)
     }
 
     /// adit as the client.
     fn connect(&self, more: &str) -> Process {
-        Adit.start(&self.network.client, &self.folder, "client", &client_text(more))
-    }
-
-    /// A script that the server may run.
-    fn script(&self, name: &str, text: &str) -> String {
-        let file = self.folder.write(name, format!("#!/bin/sh\n{text}\n"));
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-        path(&file).to_owned()
+        self.start_at_client(Adit, "client", &client_text(more))
     }
 
     fn ping(&self) {
         traffic::ping(&self.network.client, "10.8.0.1");
     }
-}
-
-fn client_text(more: &str) -> String {
-    let pki = Pki::easy_rsa(Keys::Ec).directives("client1");
-    format!("client\nnobind\ndev tun\nremote-cert-tls server\nverb 3\n{pki}{more}")
 }
 
 #[test]
@@ -177,6 +144,10 @@ const fn way(
     Way { name, transport, proxy, directives, refusal }
 }
 
+/// Runs what `./test` has unpacked at `$0`; no other library of its is missing on a system.
+const DANTE: &str = r#"export LD_LIBRARY_PATH=$(dirname "$(find "$0" -name libwrap.so.0)")
+exec "$0/usr/sbin/danted" -f proxy.conf"#;
+
 impl Proxy {
     fn start(self, place: &Place) -> Process {
         let (namespace, folder) = (&place.network.server, place.folder.path());
@@ -197,7 +168,7 @@ impl Proxy {
                             user.unprivileged: nobody\n\
                             client pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }\n\
                             socks pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }\n";
-                (text.to_owned(), &["danted", "-f", "proxy.conf"])
+                (text.to_owned(), &["sh", "-e", "-c", DANTE, &unpacked("dante")])
             }
         };
         place.folder.write("proxy.conf", text);

@@ -7,41 +7,36 @@
 mod lab;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use lab::names::NameServer;
-use lab::network::{Network, SERVER_IPV4};
+use lab::network::SERVER_IPV4;
 use lab::pki::{Keys, Pki};
+use lab::place::{Place, UP};
 use lab::process::Process;
 use lab::program::Program::{Adit, Stock};
-use lab::program::path;
-use lab::{Folder, PATIENCE, Turn, run_unchecked, wait_until};
+use lab::program::{path, unpacked};
+use lab::{PATIENCE, run_unchecked, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
-const UP: &str = "Initialization Sequence Completed";
 const PUSHES: &str = "push \"dhcp-option DNS 10.8.0.1\"\npush \"dhcp-option DOMAIN corp.example\"\n";
 
 /// A server that pushes DNS settings, a name server behind it and one that the client has anyway.
-struct Place {
-    network: Network,
-    folder: Folder,
+struct Office {
+    at: Place,
     home: NameServer,
     _server: Process,
     _names: Process,
-    _turn: Turn,
 }
 
-impl Place {
+impl Office {
     fn new(test: &str, pushes: &str) -> Self {
-        let turn = Turn::wait();
-        let (network, folder) = (Network::new(), Folder::new(test));
+        let at = Place::new(test);
         let pki = Pki::easy_rsa(Keys::Ec).directives("server");
         let text = format!(
             "dev tun\ntopology subnet\nserver 10.8.0.0 255.255.255.0\ndh none\nverb 3\nkeepalive 1 5\n{pki}{pushes}"
         );
-        let mut server = Stock.start(&network.server, &folder, "server", &text);
-        server.expect_line(UP, PATIENCE);
+        let server = at.up_at_server(Stock, "server", &text);
         let options = [
             "--no-daemon",
             "--no-hosts",
@@ -52,28 +47,19 @@ impl Place {
             "--pid-file=",
             "--user=root",
         ];
-        let mut names = Process::start(&network.server, folder.path(), "dnsmasq", "dnsmasq", &options);
+        let mut names = Process::start(&at.network.server, at.folder.path(), "dnsmasq", "dnsmasq", &options);
         names.expect_line("started", PATIENCE);
-        let home = NameServer::start(&network, SERVER_IPV4.parse().unwrap());
-        Self { network, folder, home, _server: server, _names: names, _turn: turn }
-    }
-
-    fn client_text(&self, more: &str) -> String {
-        let pki = Pki::easy_rsa(Keys::Ec).directives("client1");
-        format!(
-            "client\nnobind\ndev tun\nproto udp\nremote {SERVER_IPV4} 1194\nremote-cert-tls server\nverb 3\n{pki}{more}"
-        )
+        let home = NameServer::start(&at.network, SERVER_IPV4.parse().unwrap());
+        Self { at, home, _server: server, _names: names }
     }
 
     fn connect(&self, name: &str, more: &str) -> Process {
-        let mut client = Adit.start(&self.network.client, &self.folder, name, &self.client_text(more));
-        client.expect_line(UP, PATIENCE);
-        client
+        self.at.up_at_client(Adit, name, &client_text(more))
     }
 
     /// The client's `/etc/resolv.conf`.
     fn resolv_conf(&self) -> PathBuf {
-        self.network.client.etc().join("resolv.conf")
+        self.at.network.client.etc().join("resolv.conf")
     }
 
     fn text(&self) -> String {
@@ -82,7 +68,7 @@ impl Place {
 
     /// The address that a program in the client's namespace gets for a name.
     fn resolve(&self, name: &str) -> String {
-        let args = ["netns", "exec", self.network.client.name(), "getent", "ahostsv4", name];
+        let args = ["netns", "exec", self.at.network.client.name(), "getent", "ahostsv4", name];
         let output = run_unchecked("ip", &args);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.split_ascii_whitespace().next().unwrap_or_default().to_owned()
@@ -90,17 +76,15 @@ impl Place {
 
     /// A program that notes how it is called.
     fn recorder(&self, name: &str) -> PathBuf {
-        let folder = self.folder.path().join("bin");
+        let folder = self.at.folder.path().join("bin");
         fs::create_dir_all(&folder).unwrap();
-        let program = folder.join(name);
-        let log = self.folder.path().join("calls");
-        fs::write(&program, format!("#!/bin/sh\n{{ echo \"$@\"; cat; }} >>{}\n", path(&log))).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let log = self.at.folder.path().join("calls");
+        self.at.script(&format!("bin/{name}"), &format!("{{ echo \"$@\"; cat; }} >>{}", path(&log)));
         folder
     }
 
     fn calls(&self) -> String {
-        fs::read_to_string(self.folder.path().join("calls")).unwrap_or_default()
+        self.at.file("calls")
     }
 
     /// The process that guards a client's settings.
@@ -111,52 +95,56 @@ impl Place {
     }
 }
 
+fn client_text(more: &str) -> String {
+    lab::place::client_text(&format!("proto udp\nremote {SERVER_IPV4} 1194\n{more}"))
+}
+
 fn kill(id: u32) {
     let _ = kill_process(Pid::from_raw(id as i32).unwrap(), Signal::KILL);
 }
 
 #[test]
 fn the_file_is_changed_and_restored() {
-    let place = Place::new("dns file", PUSHES);
-    let before = place.text();
-    assert_eq!(place.resolve("host.corp.example"), SERVER_IPV4);
-    let mut client = place.connect("client", "");
+    let office = Office::new("dns file", PUSHES);
+    let before = office.text();
+    assert_eq!(office.resolve("host.corp.example"), SERVER_IPV4);
+    let mut client = office.connect("client", "");
     client.expect_line("DNS: names are resolved by 10.8.0.1 by ", PATIENCE);
-    assert_eq!(place.resolve("host.corp.example"), "10.8.0.7");
-    assert_eq!(place.resolve("host"), "10.8.0.7");
-    let asked = place.home.asked().len();
-    assert_eq!(place.resolve("elsewhere.example"), "");
-    assert_eq!(place.home.asked().len(), asked, "the other name server was asked too");
+    assert_eq!(office.resolve("host.corp.example"), "10.8.0.7");
+    assert_eq!(office.resolve("host"), "10.8.0.7");
+    let asked = office.home.asked().len();
+    assert_eq!(office.resolve("elsewhere.example"), "");
+    assert_eq!(office.home.asked().len(), asked, "the other name server was asked too");
     client.signal(Signal::TERM);
     assert!(client.expect_exit(PATIENCE).success());
-    assert_eq!(place.text(), before);
-    assert_eq!(place.resolve("host.corp.example"), SERVER_IPV4);
+    assert_eq!(office.text(), before);
+    assert_eq!(office.resolve("host.corp.example"), SERVER_IPV4);
 
     // Without root, the guard still has it.
-    let mut client = place.connect("unprivileged", "user nobody\ngroup nogroup\n");
+    let mut client = office.connect("unprivileged", "user nobody\ngroup nogroup\n");
     client.expect_line("UID set to ", PATIENCE);
-    assert_eq!(place.resolve("host.corp.example"), "10.8.0.7");
+    assert_eq!(office.resolve("host.corp.example"), "10.8.0.7");
     client.signal(Signal::TERM);
     assert!(client.expect_exit(PATIENCE).success());
-    assert_eq!(place.text(), before);
+    assert_eq!(office.text(), before);
 
-    let mut client = place.connect("disabled", "dns-updown disable\n");
-    assert_eq!(place.text(), before);
+    let mut client = office.connect("disabled", "dns-updown disable\n");
+    assert_eq!(office.text(), before);
     client.signal(Signal::TERM);
     client.expect_exit(PATIENCE);
 }
 
 #[test]
 fn a_client_that_is_killed_leaves_nothing() {
-    let place = Place::new("dns kill", PUSHES);
-    let network = &place.network;
+    let office = Office::new("dns kill", PUSHES);
+    let network = &office.at.network;
     network.client.run("ip", &["route", "add", "default", "via", SERVER_IPV4]);
-    let before = (place.text(), network.client.run("ip", &["route"]));
-    let now = || (place.text(), network.client.run("ip", &["route"]));
+    let before = (office.text(), network.client.run("ip", &["route"]));
+    let now = || (office.text(), network.client.run("ip", &["route"]));
     for options in
         ["redirect-gateway def1\n", "redirect-gateway\n", "redirect-gateway\nuser nobody\npersist-tun\n"]
     {
-        let client = place.connect("killed", options);
+        let client = office.connect("killed", options);
         assert_ne!(now().0, before.0);
         assert_ne!(now().1, before.1);
         client.signal(Signal::KILL);
@@ -164,15 +152,15 @@ fn a_client_that_is_killed_leaves_nothing() {
     }
 
     // Both at once: the next start finds what is left, and could not even find its server otherwise.
-    let client = place.connect("both", "redirect-gateway\n");
-    kill(Place::guard_of(&client));
+    let client = office.connect("both", "redirect-gateway\n");
+    kill(Office::guard_of(&client));
     kill(client.id());
     drop(client);
     assert_ne!(now().0, before.0);
     assert!(wait_until(PATIENCE, || now().1 != before.1 && !now().1.contains("tun")), "{:?}", now());
-    let mut client = place.connect("next", "");
+    let mut client = office.connect("next", "");
     assert_eq!(client.count("an earlier process was killed"), 3, "{}", client.log());
-    assert_eq!(place.resolve("host.corp.example"), "10.8.0.7");
+    assert_eq!(office.resolve("host.corp.example"), "10.8.0.7");
     client.signal(Signal::TERM);
     assert!(client.expect_exit(PATIENCE).success());
     assert_eq!(now(), before);
@@ -182,38 +170,39 @@ fn a_client_that_is_killed_leaves_nothing() {
 fn only_some_names_and_other_programs() {
     let pushes = "push \"dns search-domains a.example\"\npush \"dns server 0 address 10.8.0.1\"\n\
                   push \"dns server 0 resolve-domains corp.example\"\n";
-    let place = Place::new("dns programs", pushes);
-    let before = place.text();
-    let mut client = place.connect("file", "");
+    let office = Office::new("dns programs", pushes);
+    let before = office.text();
+    let mut client = office.connect("file", "");
     client.expect_line(
         "cannot send only the names in corp.example to the tunnel: all names go to 10.8.0.1",
         PATIENCE,
     );
-    assert_eq!(place.resolve("host.corp.example"), "10.8.0.7");
+    assert_eq!(office.resolve("host.corp.example"), "10.8.0.7");
     client.signal(Signal::TERM);
     client.expect_exit(PATIENCE);
-    assert_eq!(place.text(), before);
+    assert_eq!(office.text(), before);
 
     let start = |name: &str, more: &str, system: &str| {
-        let file = place.folder.write(&format!("{name}.conf"), place.client_text(more));
-        let bin = place.folder.path().join("bin");
+        let file = office.at.folder.write(&format!("{name}.conf"), client_text(more));
+        let bin = office.at.folder.path().join("bin");
         let command =
             format!("{system} PATH={}:$PATH; exec {} {}", path(&bin), Adit.executable(), path(&file));
         let args = ["--mount", "sh", "-e", "-c", &command];
-        let mut client = Process::start(&place.network.client, place.folder.path(), name, "unshare", &args);
+        let mut client =
+            Process::start(&office.at.network.client, office.at.folder.path(), name, "unshare", &args);
         client.expect_line(UP, PATIENCE);
         client.signal(Signal::TERM);
         assert!(client.expect_exit(PATIENCE).success());
-        let calls = place.calls();
-        fs::remove_file(place.folder.path().join("calls")).unwrap();
+        let calls = office.calls();
+        fs::remove_file(office.at.folder.path().join("calls")).unwrap();
         calls
     };
-    place.recorder("resolvconf");
+    office.recorder("resolvconf");
     assert_eq!(start("resolvconf", "", ""), "-a tun0\nnameserver 10.8.0.1\nsearch a.example\n-d tun0\n");
 
-    place.recorder("resolvectl");
+    office.recorder("resolvectl");
     // A small /etc, with the link that systemd-resolved makes.
-    let etc = path(place.folder.path()).to_owned() + "/etc";
+    let etc = path(office.at.folder.path()).to_owned() + "/etc";
     let system = format!(
         "mkdir {etc}; (cd /etc; cp -a {ETC} {etc}); \
          ln -s ../run/systemd/resolve/stub-resolv.conf {etc}/resolv.conf; mount --bind {etc} /etc;"
@@ -224,12 +213,11 @@ fn only_some_names_and_other_programs() {
          dnsovertls tun0 no\nrevert tun0\n"
     );
 
-    let log = place.folder.path().join("calls");
+    let log = office.at.folder.path().join("calls");
     let command =
         format!("sh -c 'echo $script_type $dev $dns_server_1_resolve_domain_1 $1 >>{}' sh word", path(&log));
-    let script = place.folder.write("updown", format!("#!/bin/sh\n{command}\n"));
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-    let updown = format!("script-security 2\ndns-updown {}\n", path(&script));
+    let script = office.at.script("updown", &command);
+    let updown = format!("script-security 2\ndns-updown {script}\n");
     assert_eq!(
         start("command", &updown, ""),
         "dns-up tun0 corp.example word\ndns-down tun0 corp.example word\n"
@@ -243,9 +231,6 @@ fn only_some_names_and_other_programs() {
 
 /// What an `/etc` of a test's own needs of the machine's: no keys and no passwords.
 const ETC: &str = "passwd group nsswitch.conf hosts ld.so.cache ld.so.conf ld.so.conf.d";
-
-/// systemd-resolved as `./test` unpacks it: installed, it would take over the machine's own name resolution.
-const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/peers/systemd-resolved");
 
 /// Makes `/etc` and `/run` of a mount namespace its own, with a system bus, systemd-resolved, and 192.0.2.1 to ask by
 /// `eth0`; runs adit, and looks a name up once it is gone.
@@ -277,10 +262,10 @@ const SYSTEM: &str = r#"
 fn systemd_resolved_sends_only_the_names_of_the_tunnel_there() {
     let pushes = "push \"dns search-domains corp.example\"\npush \"dns server 0 address 10.8.0.1\"\n\
                   push \"dns server 0 resolve-domains corp.example\"\n";
-    let place = Place::new("dns resolved", pushes);
-    let conf = place.folder.write("client.conf", place.client_text(""));
+    let office = Office::new("dns resolved", pushes);
+    let conf = office.at.folder.write("client.conf", client_text(""));
     let assign = [
-        format!("peer={PEER}"),
+        format!("peer={}", unpacked("systemd-resolved")),
         format!("names={ETC}"),
         format!("adit={}", Adit.executable()),
         format!("conf={}", path(&conf)),
@@ -288,7 +273,8 @@ fn systemd_resolved_sends_only_the_names_of_the_tunnel_there() {
     let [peer, names, adit, conf] = &assign;
     let args =
         [peer, names, adit, conf, "unshare", "--mount", "sh", "-e", "-c", SYSTEM].map(AsRef::<str>::as_ref);
-    let mut client = Process::start(&place.network.client, place.folder.path(), "client", "env", &args);
+    let mut client =
+        Process::start(&office.at.network.client, office.at.folder.path(), "client", "env", &args);
     client.expect_line("DNS: names in corp.example are resolved by 10.8.0.1 by resolvectl", PATIENCE);
     client.expect_line(UP, PATIENCE);
     let resolve = |name: &str| {
@@ -300,14 +286,14 @@ fn systemd_resolved_sends_only_the_names_of_the_tunnel_there() {
     assert_eq!(resolve("host.corp.example"), "10.8.0.7");
     assert_eq!(resolve("host"), "10.8.0.7");
     assert_eq!(resolve("elsewhere.example"), SERVER_IPV4);
-    let asked = place.home.asked();
+    let asked = office.home.asked();
     assert!(asked.iter().any(|name| name == "elsewhere.example"), "{asked:?}");
     assert!(!asked.iter().any(|name| name.contains("corp")), "{asked:?}");
 
-    let id = fs::read_to_string(place.folder.path().join("adit.pid")).unwrap();
+    let id = fs::read_to_string(office.at.folder.path().join("adit.pid")).unwrap();
     let id = Pid::from_raw(id.trim().parse().unwrap()).unwrap();
     kill_process(id, Signal::TERM).unwrap();
     assert!(client.expect_exit(PATIENCE).success());
-    let after = fs::read_to_string(place.folder.path().join("after")).unwrap();
+    let after = fs::read_to_string(office.at.folder.path().join("after")).unwrap();
     assert!(after.starts_with(SERVER_IPV4), "{after}");
 }

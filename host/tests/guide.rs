@@ -16,13 +16,12 @@ use rustix::process::Signal;
 
 use lab::network::{Network, SERVER_IPV4};
 use lab::pki::{Keys, Pki};
+use lab::place::UP;
 use lab::program::Program::{self, Adit, Stock};
 use lab::{Folder, PATIENCE, Turn, traffic, wait_until};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/guide-2016");
 const DEBIAN: &str = "/usr/share/doc/openvpn/examples";
-
-const UP: &str = "Initialization Sequence Completed";
 
 /// A server's and a client's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

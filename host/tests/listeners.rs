@@ -8,31 +8,19 @@ mod lab;
 
 use std::fs;
 
-use lab::network::{Network, SERVER_IPV4, SERVER_IPV6};
+use lab::network::{SERVER_IPV4, SERVER_IPV6};
 use lab::pki::{Keys, Pki};
+use lab::place::{Place, UP, client_text};
 use lab::process::Process;
 use lab::program::Program::{self, Adit, Stock};
-use lab::{Folder, PATIENCE, Turn, wait_until};
+use lab::{PATIENCE, wait_until};
 use rustix::process::Signal;
 
-const UP: &str = "Initialization Sequence Completed";
 /// The server's other addresses.
 const SECOND_IPV4: &str = "192.0.2.10";
 const SECOND_IPV6: &str = "2001:db8::10";
 
-/// Two namespaces and a folder, and the right to load the machine.
-struct Place {
-    network: Network,
-    folder: Folder,
-    _turn: Turn,
-}
-
 impl Place {
-    fn new(test: &str) -> Self {
-        let turn = Turn::wait();
-        Self { network: Network::new(), folder: Folder::new(test), _turn: turn }
-    }
-
     /// Gives the server's end its other addresses too.
     fn with_second_addresses(self) -> Self {
         let server = &self.network.server;
@@ -47,16 +35,13 @@ impl Place {
             "dev tun\ntopology subnet\nserver 10.8.0.0 255.255.255.0\nduplicate-cn\nkeepalive 1 4\ndh none\n\
              verb 4\nstatus status 1\n{pki}{more}"
         );
-        let mut server = program.start(&self.network.server, &self.folder, "server", &text);
-        server.expect_line(UP, PATIENCE);
-        server
+        self.up_at_server(program, "server", &text)
     }
 
     /// A client with the device `tunN`.
     fn start_client(&self, program: Program, number: u8, more: &str) -> Process {
-        let pki = Pki::easy_rsa(Keys::Ec).directives("client1");
-        let text = format!("client\nnobind\ndev tun{number}\nremote-cert-tls server\nverb 3\n{pki}{more}");
-        program.start(&self.network.client, &self.folder, &format!("client{number}"), &text)
+        let text = client_text(&format!("dev tun{number}\n{more}"));
+        self.start_at_client(program, &format!("client{number}"), &text)
     }
 
     fn connect(&self, program: Program, number: u8, more: &str) -> Process {

@@ -12,13 +12,13 @@ use std::net::TcpStream;
 
 use lab::network::{Network, SERVER_IPV4};
 use lab::pki::{Keys, Pki};
+use lab::place::UP;
 use lab::process::Process;
 use lab::program::Program::{self, Adit, Stock};
 use lab::program::path;
 use lab::{Folder, PATIENCE, Turn, run, wait_until};
 use rustix::process::Signal;
 
-const UP: &str = "Initialization Sequence Completed";
 /// A time as it stands before each line.
 const TIME: &str = "2016-07-24 09:35:09 ";
 

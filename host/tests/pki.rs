@@ -11,10 +11,9 @@ use std::fs;
 
 use lab::network::{Network, SERVER_IPV4};
 use lab::pki::{Keys, Pki};
+use lab::place::UP;
 use lab::program::Program::{self, Adit, Stock};
 use lab::{Folder, PATIENCE, run, traffic};
-
-const UP: &str = "Initialization Sequence Completed";
 
 #[derive(Clone, Copy, Debug)]
 struct Case {

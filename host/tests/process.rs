@@ -11,47 +11,27 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
-use lab::network::{Network, SERVER_IPV4};
+use lab::network::SERVER_IPV4;
 use lab::pki::{Keys, Pki, Purpose};
+use lab::place::{Place, UP};
 use lab::process::Process;
 use lab::program::Program::{Adit, Stock};
 use lab::program::path;
-use lab::{Folder, PATIENCE, Turn, receive, run, run_unchecked, traffic, wait_until};
+use lab::{PATIENCE, receive, run, run_unchecked, traffic, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
-const UP: &str = "Initialization Sequence Completed";
-
-/// Two namespaces and a folder, and the right to load the machine.
-struct Place {
-    network: Network,
-    folder: Folder,
-    _turn: Turn,
-}
-
 impl Place {
-    fn new(test: &str) -> Self {
-        let turn = Turn::wait();
-        Self { network: Network::new(), folder: Folder::new(test), _turn: turn }
-    }
-
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn file(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap_or_default()
-    }
-
     fn serve(&self, more: &str) -> Process {
-        Adit.start(&self.network.server, &self.folder, "server", &server_text(more))
+        self.start_at_server(Adit, "server", &server_text(more))
     }
 
     /// Debian's client.
     fn connect(&self) -> Process {
-        let text = client_text("");
-        let mut client = Stock.start(&self.network.client, &self.folder, "client", &text);
-        client.expect_line(UP, PATIENCE);
-        client
+        self.up_at_client(Stock, "client", &client_text(""))
     }
 }
 
@@ -64,8 +44,7 @@ fn server_text(more: &str) -> String {
 }
 
 fn client_text(more: &str) -> String {
-    let pki = Pki::easy_rsa(Keys::Ec).directives("client1");
-    format!("client\nremote {SERVER_IPV4} 1194\nnobind\ndev tun\nremote-cert-tls server\nverb 3\n{pki}{more}")
+    lab::place::client_text(&format!("remote {SERVER_IPV4} 1194\n{more}"))
 }
 
 /// A process that is nobody's child here. Killed when dropped.
@@ -156,10 +135,8 @@ fn what_is_wrong_is_told_before_the_background() {
 #[test]
 fn a_daemon_asks_for_the_password_while_there_is_a_terminal() {
     let place = Place::new("password");
-    let script = "#!/bin/sh\n[ \"$username\" = alice ] && [ \"$password\" = secret ]\n";
-    let script = place.folder.write("verify", script);
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-    let more = format!("script-security 3\nauth-user-pass-verify {} via-env\n", path(&script));
+    let script = place.script("verify", "[ \"$username\" = alice ] && [ \"$password\" = secret ]");
+    let more = format!("script-security 3\nauth-user-pass-verify {script} via-env\n");
     let text = server_text(&more);
     let mut server = Stock.start(&place.network.server, &place.folder, "server", &text);
     server.expect_line(UP, PATIENCE);
@@ -416,10 +393,9 @@ fn errors_go_to_standard_error_where_that_is_wanted() {
 #[test]
 fn the_exit_status_is_openvpns() {
     let place = Place::new("status");
-    let script = place.folder.write("verify", "#!/bin/sh\nexit 1\n");
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let script = place.script("verify", "exit 1");
     let login = place.folder.write("login", "alice\nsecret\n");
-    let text = server_text(&format!("script-security 2\nauth-user-pass-verify {} via-file\n", path(&script)));
+    let text = server_text(&format!("script-security 2\nauth-user-pass-verify {script} via-file\n"));
     let mut server = Stock.start(&place.network.server, &place.folder, "server", &text);
     server.expect_line(UP, PATIENCE);
     let login = format!("auth-user-pass {}\n", path(&login));

@@ -10,33 +10,29 @@ use core::fmt::Write as _;
 use core::time::Duration;
 
 use lab::names::NameServer;
-use lab::network::{Namespace, Network, SERVER_IPV4};
+use lab::network::{Namespace, SERVER_IPV4};
 use lab::pki::{Keys, Pki};
+use lab::place::{Place, UP, client_text};
 use lab::process::Process;
 use lab::program::Program::{self, Adit, Stock};
-use lab::{Folder, PATIENCE, run_cases, traffic, wait_until};
+use lab::{PATIENCE, run_cases, traffic, wait_until};
 use rustix::process::Signal;
 
-const UP: &str = "Initialization Sequence Completed";
 /// The server's addresses behind a router, which is the server's namespace too.
 const FAR_IPV4: &str = "198.51.100.1";
 const FAR_IPV6: &str = "2001:db8:ffff::1";
 
-/// A client's namespace with default routes, and a server that is not on its own network.
-struct Place {
-    network: Network,
-    folder: Folder,
-}
-
 impl Place {
-    fn new(name: &str) -> Self {
-        let network = Network::new();
+    /// A client's namespace with default routes, and a server that is not on its own network.
+    fn routed(name: &str) -> Self {
+        let place = Self::within(name);
+        let network = &place.network;
         for address in [format!("{FAR_IPV4}/32"), format!("{FAR_IPV6}/128")] {
             network.server.run("ip", &["address", "add", &address, "dev", "lo"]);
         }
         network.client.run("ip", &["route", "add", "default", "via", SERVER_IPV4]);
         network.client.run("ip", &["-6", "route", "add", "default", "via", "2001:db8::1"]);
-        Self { network, folder: Folder::new(name) }
+        place
     }
 
     fn serve(&self, program: Program, more: &str) -> Process {
@@ -47,17 +43,11 @@ impl Place {
             "dev tun\ntopology subnet\nserver 10.8.0.0 255.255.255.0\nserver-ipv6 fd00:8::/64\nproto udp6\n\
              {multihome}dh none\nverb 3\nduplicate-cn\nkeepalive 10 60\n{pki}{more}"
         );
-        let mut server = program.start(&self.network.server, &self.folder, "server", &text);
-        server.expect_line(UP, PATIENCE);
-        server
+        self.up_at_server(program, "server", &text)
     }
 
     fn connect(&self, program: Program, more: &str) -> Process {
-        let pki = Pki::easy_rsa(Keys::Ec).directives("client1");
-        let text = format!("client\nnobind\ndev tun\nremote-cert-tls server\nverb 3\n{pki}{more}");
-        let mut client = program.start(&self.network.client, &self.folder, &format!("{program:?}"), &text);
-        client.expect_line(UP, PATIENCE);
-        client
+        self.up_at_client(program, &format!("{program:?}"), &client_text(more))
     }
 }
 
@@ -135,7 +125,7 @@ fn the_same_routes_as_stock_openvpn() {
         CASES,
         |cases| format!("routes {}", cases[0].name),
         |cases| {
-            let place = Place::new(&format!("routes {}", cases[0].name));
+            let place = Place::routed(&format!("routes {}", cases[0].name));
             let _server = place.serve(
                 Stock,
                 "push \"route 10.9.0.0 255.255.0.0\"\npush \"route 10.10.1.2 255.255.255.255 vpn_gateway 33\"\n\
@@ -177,10 +167,11 @@ fn five_hundred_routes_either_way_round() {
         &[(Stock, Adit), (Adit, Stock)],
         |(server, client)| format!("500 routes, {server:?} to {client:?}"),
         |(server, client)| {
-            let place = Place::new(&format!("500 routes {server:?}"));
+            let place = Place::routed(&format!("500 routes {server:?}"));
             let _server = place.serve(*server, &pushes);
             let before = tables(&place.network.client);
             let mut client = place.connect(*client, &format!("proto udp4\nremote {SERVER_IPV4} 1194\n"));
+            assert!(client.count("push-continuation 2") > 10, "the options fit one message");
             let routes = place.network.client.run("ip", &["route", "show", "via", "10.8.0.1"]);
             assert_eq!(routes.lines().count(), 500, "{routes}");
             traffic::ping(&place.network.client, "10.8.0.1");
@@ -214,7 +205,7 @@ impl Place {
 
 #[test]
 fn a_session_by_udp_moves_with_the_default_route() {
-    let place = Place::new("moving");
+    let place = Place::routed("moving");
     place.add_second_way();
     let client_ns = &place.network.client;
     let mut server = place.serve(Stock, "verb 4\n");
@@ -247,7 +238,7 @@ fn a_session_by_udp_moves_with_the_default_route() {
 
 #[test]
 fn a_link_that_comes_back_gets_its_routes_back() {
-    let place = Place::new("link back");
+    let place = Place::routed("link back");
     let client_ns = &place.network.client;
     let _server = place.serve(Stock, "");
     let options = format!("proto udp4\nremote {FAR_IPV4} 1194\nredirect-gateway def1\ntxqueuelen 77\n");
@@ -272,7 +263,7 @@ fn a_link_that_comes_back_gets_its_routes_back() {
 
 #[test]
 fn a_connection_whose_address_is_gone_is_made_anew() {
-    let place = Place::new("moving tcp");
+    let place = Place::routed("moving tcp");
     place.add_second_way();
     let client_ns = &place.network.client;
     let pki = Pki::easy_rsa(Keys::Ec).directives("server");
@@ -294,7 +285,7 @@ fn a_connection_whose_address_is_gone_is_made_anew() {
 
 #[test]
 fn a_kept_tunnel_does_not_swallow_the_next_remote() {
-    let place = Place::new("kept");
+    let place = Place::routed("kept");
     place.network.server.run("ip", &["address", "add", "198.51.100.2/32", "dev", "lo"]);
     let client_ns = &place.network.client;
     let before = client_ns.run("ip", &["-4", "route"]);
@@ -317,7 +308,7 @@ fn a_kept_tunnel_does_not_swallow_the_next_remote() {
 
 #[test]
 fn blocked_ipv6_is_answered() {
-    let place = Place::new("block-ipv6");
+    let place = Place::routed("block-ipv6");
     let refused = |case: &str, served: &str, more: &str| {
         let _server = place.serve(Adit, served);
         let options = format!("proto udp4\nremote {SERVER_IPV4} 1194\nredirect-gateway ipv6\n{more}");
@@ -348,7 +339,7 @@ fn blocked_ipv6_is_answered() {
 
 #[test]
 fn routes_to_names_and_routes_that_wait() {
-    let place = Place::new("names in routes");
+    let place = Place::routed("names in routes");
     let _names = NameServer::start(&place.network, "192.0.2.1".parse().unwrap());
     let _server = place.serve(
         Stock,
@@ -371,7 +362,7 @@ fn routes_to_names_and_routes_that_wait() {
 
 #[test]
 fn what_is_left_to_scripts_is_not_done() {
-    let place = Place::new("noexec");
+    let place = Place::routed("noexec");
     let _server = place.serve(Stock, "push \"route 10.9.0.0 255.255.0.0\"\n");
     let options = format!("proto udp4\nremote {FAR_IPV4} 1194\nredirect-gateway def1\nroute-noexec\n");
     let before = place.network.client.run("ip", &["-4", "route"]);
@@ -386,7 +377,7 @@ fn what_is_left_to_scripts_is_not_done() {
 
 #[test]
 fn a_tunnel_kept_over_a_hangup_has_the_same_routes() {
-    let place = Place::new("hangup");
+    let place = Place::routed("hangup");
     let _server = place.serve(Stock, "push \"route 192.0.2.128 255.255.255.128\"\n");
     let before = tables(&place.network.client);
     let options = format!(

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use lab::network::{Namespace, Network, SERVER_IPV4};
 use lab::pki::{Keys, Pki};
+use lab::place::UP;
 use lab::process::Process;
 use lab::program::Program::{self, Adit, Stock};
 use lab::program::path;
@@ -24,7 +25,6 @@ const UNITS: &str = "/lib/systemd/system";
 /// What `%i` stands for.
 const INSTANCE: &str = "lab";
 const READY: &str = "READY=1\nSTATUS=Pre-connection initialization successful\nMAINPID=";
-const UP: &str = "Initialization Sequence Completed";
 
 /// The settings of a unit file that matter here.
 struct Unit {

@@ -7,6 +7,7 @@ use rustix::process::Signal;
 
 use crate::lab::network::{Network, SERVER_IPV4, SERVER_IPV6};
 use crate::lab::pki::{Pki, static_key};
+use crate::lab::place::UP;
 use crate::lab::process::Process;
 use crate::lab::program::{Program, path};
 use crate::lab::{Folder, PATIENCE, traffic};
@@ -15,7 +16,6 @@ use crate::table::{Cipher, Derivation, Outer, Row, Tls, Transport, Wrap};
 /// adit's directive that keeps it from offering or pushing `key-derivation tls-ekm`, so that both ends use the PRF.
 const WITHOUT_EKM: &str = "disable-tls-ekm\n";
 
-const UP: &str = "Initialization Sequence Completed";
 const NEGOTIATED: &str = "Control Channel: TLS";
 
 /// Which programs meet, and who acts.

@@ -12,6 +12,7 @@ pub mod console;
 pub mod names;
 pub mod network;
 pub mod pki;
+pub mod place;
 pub mod process;
 pub mod program;
 pub mod traffic;
@@ -19,6 +20,7 @@ pub mod traffic;
 use core::fmt::Write as _;
 use core::time::Duration;
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -52,6 +54,14 @@ impl Folder {
         let path = self.0.join(name);
         fs::write(&path, text).unwrap();
         path
+    }
+
+    /// Writes an executable file with `text` behind its first line, `#!/bin/sh`; its path as it stands in a
+    /// configuration.
+    pub fn script(&self, name: &str, text: &str) -> String {
+        let path = self.write(name, format!("#!/bin/sh\n{text}\n"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        program::path(&path).to_owned()
     }
 }
 

@@ -57,6 +57,13 @@ pub fn clock_says(when: &str) -> [String; 2] {
     [format!("LD_PRELOAD={}", path(&library)), format!("FAKETIME=@{when}")]
 }
 
+/// Where `./test` has unpacked packages that cannot be installed without changing the machine.
+pub fn unpacked(name: &str) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/peers/").to_owned() + name;
+    assert!(Path::new(&folder).is_dir(), "{folder} is missing; `./test` unpacks it");
+    folder
+}
+
 /// A path as it stands in a configuration.
 pub fn path(path: &Path) -> &str {
     path.to_str().unwrap()

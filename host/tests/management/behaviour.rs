@@ -22,9 +22,8 @@ fn interface() -> String {
 fn a_client_holds_asks_for_a_login_and_tells_its_states() {
     let place = Place::new("login");
     // The name is on the first line of the file, the password on the second.
-    let check = place.folder.write("check", "#!/bin/sh\n[ \"$(sed -n 2p \"$1\")\" = tip-top-secret ]\n");
-    fs::set_permissions(&check, fs::Permissions::from_mode(0o755)).unwrap();
-    let verify = format!("script-security 2\nauth-user-pass-verify {} via-file\n", path(&check));
+    let check = place.script("check", "[ \"$(sed -n 2p \"$1\")\" = tip-top-secret ]");
+    let verify = format!("script-security 2\nauth-user-pass-verify {check} via-file\n");
     let _server = place.serve(Stock, &verify);
     let more = format!(
         "{}management-hold\nmanagement-query-passwords\nauth-user-pass\nauth-retry interact\n",

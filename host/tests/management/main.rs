@@ -9,27 +9,17 @@ mod dialogue;
 mod lab;
 mod monitors;
 
-use lab::network::{Network, SERVER_IPV4};
+use lab::PATIENCE;
+use lab::network::SERVER_IPV4;
 use lab::pki::{Keys, Pki};
+use lab::place::{Place, UP, client_text};
 use lab::process::Process;
 use lab::program::Program;
-use lab::{Folder, PATIENCE};
 
-const UP: &str = "Initialization Sequence Completed";
 /// Where the interface is, unless it is a unix socket.
 const PORT: u16 = 7505;
 
-/// Two namespaces and a folder.
-struct Place {
-    network: Network,
-    folder: Folder,
-}
-
 impl Place {
-    fn new(test: &str) -> Self {
-        Self { network: Network::new(), folder: Folder::new(test) }
-    }
-
     /// A server that is up.
     fn serve(&self, program: Program, more: &str) -> Process {
         let mut server = self.start_server(program, more);
@@ -43,16 +33,12 @@ impl Place {
             "port 1194\nproto udp\ndev tun\ntopology subnet\nserver 10.8.0.0 255.255.255.0\n\
              server-ipv6 fd00:8::/64\nkeepalive 1 8\ndh none\nverb 3\n{pki}{more}"
         );
-        program.start(&self.network.server, &self.folder, "server", &text)
+        self.start_at_server(program, "server", &text)
     }
 
     fn start_client(&self, program: Program, more: &str) -> Process {
-        let pki = Pki::easy_rsa(Keys::Ec).directives("client1");
-        let text = format!(
-            "client\nremote {SERVER_IPV4} 1194\nproto udp\nnobind\ndev tun\nremote-cert-tls server\nverb 3\n\
-             explicit-exit-notify 1\n{pki}{more}"
-        );
-        program.start(&self.network.client, &self.folder, "client", &text)
+        let more = format!("remote {SERVER_IPV4} 1194\nproto udp\nexplicit-exit-notify 1\n{more}");
+        self.start_at_client(program, "client", &client_text(&more))
     }
 
     /// A client that is up.

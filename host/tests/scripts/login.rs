@@ -28,7 +28,7 @@ fn name_and_password_let_a_client_in_and_others_are_told_why_not() {
         &["via-env", "via-file"],
         |method| (*method).to_owned(),
         |method| {
-            let place = Place::of_case(&format!("login {method}"));
+            let place = Place::within(&format!("login {method}"));
             let more = "verify-client-cert none\nusername-as-common-name\ntmp-dir .\n";
             let mut server = place.serve(&format!("{more}{}", verifier(&place, method, CHECK)));
             let ca = format!("ca {}\n", path(&Pki::easy_rsa(Keys::Ec).ca()));

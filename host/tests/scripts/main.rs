@@ -10,43 +10,15 @@ mod lab;
 mod login;
 mod settings;
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-
-use lab::network::{Network, SERVER_IPV4};
+use lab::network::SERVER_IPV4;
 use lab::pki::{Keys, Pki};
+use lab::place::{Place, UP};
 use lab::process::Process;
 use lab::program::Program::{Adit, Stock};
 use lab::program::{Program, path};
-use lab::{Folder, PATIENCE, Turn, wait_until};
-
-const UP: &str = "Initialization Sequence Completed";
-
-/// Two namespaces and a folder, and the right to load the machine.
-struct Place {
-    network: Network,
-    folder: Folder,
-    _turn: Option<Turn>,
-}
+use lab::{PATIENCE, wait_until};
 
 impl Place {
-    fn new(test: &str) -> Self {
-        let turn = Some(Turn::wait());
-        Self { network: Network::new(), folder: Folder::new(test), _turn: turn }
-    }
-
-    /// A place within a table of cases, each of which has its turn already.
-    fn of_case(test: &str) -> Self {
-        Self { network: Network::new(), folder: Folder::new(test), _turn: None }
-    }
-
-    /// An executable file with `text` behind its first line; its path.
-    fn script(&self, name: &str, text: &str) -> String {
-        let file = self.folder.write(name, format!("#!/bin/sh\n{text}\n"));
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-        path(&file).to_owned()
-    }
-
     /// adit's server, with `more` in its configuration.
     fn serve(&self, more: &str) -> Process {
         self.serve_by(Adit, more)
@@ -58,9 +30,7 @@ impl Place {
             "port 1194\ndev tun\ntopology subnet\nserver 10.8.0.0 255.255.255.0\ndh none\nverb 3\n\
              script-security 2\n{pki}{more}"
         );
-        let mut server = program.start(&self.network.server, &self.folder, "server", &text);
-        server.expect_line(UP, PATIENCE);
-        server
+        self.up_at_server(program, "server", &text)
     }
 
     /// Stock OpenVPN's client, with the certificate of `name`.
@@ -77,18 +47,13 @@ impl Place {
         let dev = if more.contains("dev ") { "" } else { "dev tun\n" };
         let text =
             format!("client\nnobind\n{dev}remote {SERVER_IPV4} 1194\nremote-cert-tls server\nverb 3\n{more}");
-        program.start(&self.network.client, &self.folder, name, &text)
+        self.start_at_client(program, name, &text)
     }
 
     fn connect(&self, name: &str, more: &str) -> Process {
         let mut client = self.start_client(name, more);
         client.expect_line(UP, PATIENCE);
         client
-    }
-
-    /// What a file in the folder holds.
-    fn file(&self, name: &str) -> String {
-        fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
     }
 
     /// Waits until a file in the folder has a line that begins so.

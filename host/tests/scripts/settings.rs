@@ -73,20 +73,3 @@ fn exclusive_means_that_the_default_is_not_enough() {
     one.expect_line(UP, PATIENCE);
     traffic::ping(&place.network.client, "10.8.0.1");
 }
-
-#[test]
-fn a_network_behind_a_client_is_reached() {
-    let place = Place::new("iroute");
-    let _server = served(&place, "route 10.77.0.0 255.255.0.0\nroute 10.78.0.0 255.255.0.0\n");
-    place.network.client.run("ip", &["address", "add", "10.77.0.1/32", "dev", "lo"]);
-    place.network.client.run("ip", &["address", "add", "10.78.0.1/32", "dev", "lo"]);
-    let mut one = client(&place, "client1", Some("iroute 10.77.0.0 255.255.0.0\n"));
-    one.expect_line(UP, PATIENCE);
-    traffic::ping(&place.network.server, "10.77.0.1");
-    // That one is nobody's.
-    let lost = super::lab::run_unchecked(
-        "ip",
-        &["netns", "exec", place.network.server.name(), "ping", "-n", "-c", "1", "-W", "1", "10.78.0.1"],
-    );
-    assert!(!lost.status.success());
-}

@@ -6,11 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use crate::adit;
 use crate::lab::network::{Network, SERVER_IPV4};
 use crate::lab::pki::{Keys, Pki};
+use crate::lab::place::UP;
 use crate::lab::program::Program::Stock;
 use crate::lab::program::path;
 use crate::lab::{Folder, PATIENCE, run_cases};
-
-const UP: &str = "Initialization Sequence Completed";
 
 struct Case {
     name: &'static str,
@@ -81,9 +80,7 @@ impl Case {
             }
         }
         folder.write("login", "somebody\nsomething\n");
-        let script = "#!/bin/sh\n[ $metadata_type = 0 ] && [ \"$(cat $metadata_file)\" = 'laptop 1' ]\n";
-        let script = folder.write("metadata.sh", script);
-        fs::set_permissions(script, fs::Permissions::from_mode(0o755)).unwrap();
+        folder.script("metadata.sh", "[ $metadata_type = 0 ] && [ \"$(cat $metadata_file)\" = 'laptop 1' ]");
 
         let network = Network::new();
         let pki = Pki::easy_rsa(Keys::Ec);

@@ -9,12 +9,11 @@ use serde_json::Value;
 
 use crate::lab::network::{Network, SERVER_IPV4, SERVER_IPV6};
 use crate::lab::pki::{Keys, Pki, static_key};
+use crate::lab::place::UP;
 use crate::lab::process::Process;
 use crate::lab::program::Program::{self, Adit, Stock};
 use crate::lab::program::path;
 use crate::lab::{Folder, PATIENCE};
-
-const UP: &str = "Initialization Sequence Completed";
 
 /// What lets packets vanish, or has somebody say no.
 const FIREWALL: &str = "table inet lab {

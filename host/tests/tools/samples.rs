@@ -8,13 +8,13 @@ use crate::adit;
 use crate::lab::names::NameServer;
 use crate::lab::network::{Network, SERVER_IPV4};
 use crate::lab::pki::{Keys, Pki, static_key};
+use crate::lab::place::UP;
 use crate::lab::process::Process;
 use crate::lab::program::Program::{Adit, Stock};
 use crate::lab::program::path;
 use crate::lab::{Folder, PATIENCE, run_cases, traffic};
 
 const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/config");
-const UP: &str = "Initialization Sequence Completed";
 
 /// A sample, and what stock OpenVPN needs to be its other end.
 struct Case {
