@@ -153,6 +153,7 @@ pub mod config;
 pub mod control;
 pub mod crypto;
 mod data;
+pub mod router;
 pub mod server;
 mod session;
 pub mod tls;

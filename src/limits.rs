@@ -15,6 +15,9 @@ pub struct Limits {
     pub pushed_options: usize,
     /// Unparsed TLS bytes per negotiation: one record and a large certificate chain.
     pub tls_input: usize,
+    /// Flows through the router at a time, of each address family. Their index has room for all of them from the start,
+    /// and fits best at seven times a power of two.
+    pub flows: usize,
 }
 
 impl Limits {
@@ -25,6 +28,7 @@ impl Limits {
         control_queue: 4 * 1024,
         pushed_options: 4 * 1024,
         tls_input: 20 * 1024,
+        flows: 64,
     };
 
     /// For a router of 32 MiB or more.
@@ -34,6 +38,7 @@ impl Limits {
         control_queue: 16 * 1024,
         pushed_options: 64 * 1024,
         tls_input: 84 * 1024,
+        flows: 7 << 11,
     };
 
     /// For a server.
@@ -43,6 +48,7 @@ impl Limits {
         control_queue: 16 * 1024,
         pushed_options: 64 * 1024,
         tls_input: 84 * 1024,
+        flows: 7 << 15,
     };
 }
 

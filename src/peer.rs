@@ -22,6 +22,15 @@ impl PeerId {
         Self((generation << Self::INDEX_BITS) | index)
     }
 
+    /// The handle as one number, for tables; [`from_raw`](Self::from_raw) gives it back.
+    pub(crate) const fn raw(self) -> u32 {
+        self.0
+    }
+
+    pub(crate) const fn from_raw(raw: u32) -> Self {
+        Self(raw)
+    }
+
     pub(crate) const fn index(self) -> usize {
         (self.0 & ((1 << Self::INDEX_BITS) - 1)) as usize
     }

@@ -106,6 +106,46 @@ reasons! {
     Detached = 65, "detached";
     /// A packet to the server itself came out of the tunnel: the routes send the tunnel into itself.
     Recursive = 66, "recursive";
+
+    // The router.
+    /// The header checksum of an IPv4 packet is wrong.
+    BadChecksum = 70, "bad-checksum";
+    /// From an address that no packet may have, or that cannot come from there (RFC 1812 §5.3.7).
+    Martian = 71, "martian";
+    /// Its hops are used up.
+    HopsExceeded = 72, "hops-exceeded";
+    /// Larger than its way out carries, and not to be fragmented.
+    TooBig = 73, "too-big";
+    /// A fragment that overlaps another, is too short for its transport header, or makes no sense.
+    BadFragment = 74, "bad-fragment";
+    /// No room for another datagram in fragments.
+    FragmentsFull = 75, "fragments-full";
+    /// A rule denies or rejects it, or none allows it.
+    Denied = 76, "denied";
+    /// From outside, to an address or port that nobody has.
+    NoMapping = 77, "no-mapping";
+    /// From outside, to a mapping whose filter does not let its sender in.
+    Filtered = 78, "filtered";
+    /// The client has as many flows, ports or new flows a second as it may.
+    ClientLimit = 79, "client-limit";
+    /// More bytes a second than the client may send or get, or its quota is used up.
+    ClientRate = 80, "client-rate";
+    /// No room for another flow.
+    FlowsFull = 81, "flows-full";
+    /// No outside address or port is left.
+    PortsExhausted = 82, "ports-exhausted";
+    /// An ICMP message that answers nothing, or is never forwarded.
+    BadIcmp = 83, "bad-icmp";
+    /// The outer address is one that may not talk to the server (`source-deny`).
+    SourceDenied = 84, "source-denied";
+    /// No room among what the router itself sends.
+    OutboxFull = 85, "outbox-full";
+    /// An Ethernet frame that is not for us, or that we do not understand.
+    NotForUs = 86, "not-for-us";
+    /// A host on the LAN has not told its hardware address.
+    NoNeighbour = 87, "no-neighbour";
+    /// Nothing listens at the gateway's address for that.
+    NoService = 88, "no-service";
 }
 
 impl fmt::Display for DropReason {
@@ -116,7 +156,7 @@ impl fmt::Display for DropReason {
 
 /// How many packets died of what.
 #[derive(Clone, Debug)]
-pub struct DropCounters([u64; 72]);
+pub struct DropCounters([u64; 96]);
 
 impl DropCounters {
     /// The number of packets dropped for `reason`.
@@ -147,7 +187,7 @@ impl DropCounters {
 
 impl Default for DropCounters {
     fn default() -> Self {
-        Self([0; 72])
+        Self([0; 96])
     }
 }
 

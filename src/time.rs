@@ -134,6 +134,8 @@ pub enum TimerKind {
     Inactive,
     /// The session has lasted as long as it may (`session-timeout`).
     SessionTimeout,
+    /// A flow through the router may be over.
+    Flow,
 }
 
 impl fmt::Display for TimerKind {
@@ -154,6 +156,7 @@ impl fmt::Display for TimerKind {
             Self::ConnectRetry => "connect-retry",
             Self::Inactive => "inactive",
             Self::SessionTimeout => "session-timeout",
+            Self::Flow => "flow",
         })
     }
 }

@@ -13,10 +13,12 @@ use std::path::{Path, PathBuf};
 use source::{crate_references, without_comments, without_tests};
 
 /// The layers in the order of a packet's way. A layer may use those with a smaller rank, and itself.
-const RANKS: [(&str, usize); 13] = [
+const RANKS: [(&str, usize); 14] = [
     ("config", 0),
     ("crypto", 1),
     ("wire", 2),
+    // Knows packets, and nothing of tunnels.
+    ("router", 3),
     ("wrap", 3),
     ("tls", 4),
     ("control", 5),

@@ -28,6 +28,7 @@ mod proxy;
 mod push;
 mod reference;
 mod route;
+mod router;
 mod server;
 mod session;
 mod show;
@@ -56,6 +57,10 @@ pub use proxy::{HttpProxy, Proxy, ProxyLogin, SocksProxy};
 pub use push::{Ifconfig, IfconfigIpv6, IfconfigOther, Inactive, ProtocolFlags, PushBase, TunnelSettings};
 pub use reference::{DirectiveClass, DirectiveGroup, DirectiveInfo, Place};
 pub use route::{Ipv4Route, Ipv6Route, NamedRoute, RedirectGateway, RouteAddress, RouteDelay, RouteSettings};
+pub use router::{
+    Action, ClientLimits, DnsForward, DnsUpstream, Filtering, ForwardTarget, Group, LanConfig, Lifetimes,
+    Mapping, Nat, Netmap, PortForward, Protocol, RouterConfig, Rule, RuleMode, SourceRule, Who,
+};
 pub use server::{
     AuthGenToken, ConnectFrequency, Ipv4Network, Ipv4Pool, Ipv6Network, Ipv6Pool, Lease, ServerConfig,
     Topology,

@@ -1,11 +1,13 @@
 //! [`ServerConfig`].
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use super::push::{Ifconfig, IfconfigIpv6, Inactive};
+use super::router::RouterConfig;
 use super::session::SessionConfig;
 use super::text::NamedText;
 
@@ -68,6 +70,8 @@ pub struct ServerConfig {
     pub leases: Vec<Lease>,
     /// `ifconfig-pool-persist FILE 0`: those leases are never anybody else's.
     pub leases_fixed: bool,
+    /// The virtual router's directives.
+    pub router: Box<RouterConfig>,
 }
 
 impl ServerConfig {

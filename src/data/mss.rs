@@ -6,6 +6,7 @@
 use crate::algorithm::Framing;
 use crate::config::Mssfix;
 use crate::path::{Path, Transport};
+use crate::wire::checksum::Delta;
 use crate::wire::ip::TcpSegment;
 use crate::wire::stream;
 
@@ -103,7 +104,7 @@ fn clamp_options(options: &mut [u8], limit: u16, mut checksum: u16) -> u16 {
                     // The header has an even length, so that an odd offset here makes the value straddle two words.
                     let [old, new] =
                         [announced, limit].map(|word| if at % 2 == 0 { word } else { word.swap_bytes() });
-                    checksum = updated_checksum(checksum, old, new);
+                    checksum = Delta::default().replace_word(old, new).apply(checksum);
                 }
                 4
             }
@@ -113,13 +114,6 @@ fn clamp_options(options: &mut [u8], limit: u16, mut checksum: u16) -> u16 {
         at += len;
     }
     checksum
-}
-
-/// RFC 1624, equation 3: the checksum after one of the words it covers has changed.
-fn updated_checksum(checksum: u16, old: u16, new: u16) -> u16 {
-    let sum = u32::from(!checksum) + u32::from(!old) + u32::from(new);
-    let sum = (sum & 0xFFFF) + (sum >> 16);
-    !((sum & 0xFFFF) + (sum >> 16)) as u16
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ mod links;
 mod login;
 mod peers;
 mod pool;
-mod routes;
 #[cfg(test)]
 mod say;
 mod settings;
@@ -37,6 +36,7 @@ use crate::path::{LinkId, Path, Transport};
 use crate::peer::PeerId;
 use crate::peer_data::{Opened, Payload, PeerData};
 use crate::reason::{DropCounters, DropReason};
+use crate::router::RouteTable;
 use crate::session::{Shared, breaks_link, take_packet};
 use crate::time::{Deadline, Instant, UnixTime};
 use crate::wire::icmpv6::{NOBODY, make_no_route};
@@ -51,7 +51,6 @@ use ask::{AuthState, ConnectState};
 use links::Links;
 use peers::{Peer, Peers, Stage};
 use pool::Pool;
-use routes::Routes;
 use token::Tokens;
 
 pub use ask::{AuthDecision, ConnectDecision};
@@ -76,7 +75,7 @@ pub struct Server {
     pool: Pool,
     tokens: Option<Tokens>,
     /// Whose an inner address is.
-    routes: Routes,
+    routes: RouteTable<usize>,
     events: EventQueue,
     drops: DropCounters,
     requests: u64,
@@ -153,7 +152,7 @@ impl Server {
             pool: Pool::new(&config, &addressing),
             addressing,
             tokens,
-            routes: Routes::default(),
+            routes: RouteTable::default(),
             events,
             drops: DropCounters::default(),
             requests: 0,

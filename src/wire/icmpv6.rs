@@ -5,6 +5,8 @@ use core::net::Ipv6Addr;
 use crate::buffer::PacketBuf;
 use crate::reason::DropReason;
 
+use super::checksum::checksum;
+
 /// Who answers for a tunnel that has no IPv6 address: the same as with OpenVPN.
 pub(crate) const NOBODY: Ipv6Addr = Ipv6Addr::new(0xFE80, 0, 0, 0, 0, 0, 0, 7);
 
@@ -51,21 +53,6 @@ pub(crate) fn make_no_route(buf: &mut PacketBuf<'_>, from: Ipv6Addr) -> Result<(
     buf.payload_mut()[2..4].copy_from_slice(&sum.to_be_bytes());
     *buf.grow_front::<IPV6_LEN>()? = ip;
     Ok(())
-}
-
-/// The internet checksum (RFC 1071) over pieces, each but the last of an even length.
-fn checksum<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> u16 {
-    let mut sum = 0_u32;
-    for piece in pieces {
-        for pair in piece.chunks(2) {
-            let low = pair.get(1).copied().unwrap_or(0);
-            sum += u32::from(u16::from_be_bytes([pair[0], low]));
-        }
-    }
-    while sum > 0xFFFF {
-        sum = (sum & 0xFFFF) + (sum >> 16);
-    }
-    !(sum as u16)
 }
 
 #[cfg(test)]

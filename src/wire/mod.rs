@@ -4,6 +4,7 @@
 //! with the reason to drop them; `emit` writes a value so that `parse` gives it back. All integers are big-endian.
 //! Whether a value fits the session that it arrives at is for the layers above.
 
+pub(crate) mod checksum;
 pub mod control;
 pub mod data;
 pub(crate) mod icmpv6;

@@ -1,6 +1,7 @@
-//! Whose an inner address is: the addresses that were handed out, and the networks behind clients (`iroute`).
+//! [`RouteTable`]: where an address is: with a client that has it or a network that holds it (`iroute`), beyond a port,
+//! or nowhere.
 //!
-//! The longest prefix decides. A look-up takes one step for each length that is in use, of which there is one unless
+//! The longest prefix decides, the router's own networks included. A look-up takes one step for each length that is in use, of which there is one unless
 //! there are iroutes, and allocates nothing.
 
 use alloc::collections::BTreeMap;
@@ -9,16 +10,22 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::config::{IpNetwork, Ipv4Network, Ipv6Network};
 
-/// Networks and the number of the session that has them.
-#[derive(Debug, Default)]
-pub(super) struct Routes {
-    v4: Table<u32>,
-    v6: Table<u128>,
+/// Networks, and what has each.
+#[derive(Debug)]
+pub struct RouteTable<T> {
+    v4: Table<u32, T>,
+    v6: Table<u128, T>,
 }
 
-impl Routes {
+impl<T> Default for RouteTable<T> {
+    fn default() -> Self {
+        Self { v4: Table::default(), v6: Table::default() }
+    }
+}
+
+impl<T: Copy + PartialEq> RouteTable<T> {
     /// The network is `owner`'s from now on. Gives back whose it was.
-    pub(super) fn insert(&mut self, network: IpNetwork, owner: usize) -> Option<usize> {
+    pub fn insert(&mut self, network: IpNetwork, owner: T) -> Option<T> {
         match network {
             IpNetwork::V4(Ipv4Network { address, prefix }) => {
                 self.v4.insert((prefix, address.to_bits()), owner)
@@ -30,7 +37,7 @@ impl Routes {
     }
 
     /// The network is no longer `owner`'s. If it has become somebody else's meanwhile, it stays that.
-    pub(super) fn remove(&mut self, network: IpNetwork, owner: usize) {
+    pub fn remove(&mut self, network: IpNetwork, owner: T) {
         match network {
             IpNetwork::V4(Ipv4Network { address, prefix }) => {
                 self.v4.remove((prefix, address.to_bits()), owner);
@@ -43,7 +50,7 @@ impl Routes {
 
     /// Whose `address` is.
     #[inline]
-    pub(super) fn find(&self, address: IpAddr) -> Option<usize> {
+    pub fn find(&self, address: IpAddr) -> Option<T> {
         match address {
             IpAddr::V4(address) => self.v4.find(address.to_bits()),
             IpAddr::V6(address) => self.v6.find(address.to_bits()),
@@ -51,7 +58,7 @@ impl Routes {
     }
 
     /// All of them: IPv4 first, hosts before networks.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (IpNetwork, usize)> {
+    pub fn iter(&self) -> impl Iterator<Item = (IpNetwork, T)> {
         let v4 = self.v4.iter().map(|((prefix, bits), owner)| {
             (IpNetwork::containing(Ipv4Addr::from_bits(bits).into(), prefix), owner)
         });
@@ -64,13 +71,13 @@ impl Routes {
 
 /// The networks of one family.
 #[derive(Debug)]
-struct Table<B> {
-    owners: BTreeMap<(u8, B), usize>,
+struct Table<B, T> {
+    owners: BTreeMap<(u8, B), T>,
     /// The lengths in use, longest first, and how many networks have each.
     lengths: Vec<(u8, usize)>,
 }
 
-impl<B> Default for Table<B> {
+impl<B, T> Default for Table<B, T> {
     fn default() -> Self {
         Self { owners: BTreeMap::new(), lengths: Vec::new() }
     }
@@ -96,8 +103,8 @@ impl Bits for u128 {
     }
 }
 
-impl<B: Bits> Table<B> {
-    fn insert(&mut self, network: (u8, B), owner: usize) -> Option<usize> {
+impl<B: Bits, T: Copy + PartialEq> Table<B, T> {
+    fn insert(&mut self, network: (u8, B), owner: T) -> Option<T> {
         let before = self.owners.insert(network, owner);
         if before.is_none() {
             match self.lengths.iter().position(|(len, _)| *len <= network.0) {
@@ -108,7 +115,7 @@ impl<B: Bits> Table<B> {
         before
     }
 
-    fn remove(&mut self, network: (u8, B), owner: usize) {
+    fn remove(&mut self, network: (u8, B), owner: T) {
         if self.owners.get(&network) != Some(&owner) {
             return;
         }
@@ -122,11 +129,11 @@ impl<B: Bits> Table<B> {
     }
 
     #[inline]
-    fn find(&self, address: B) -> Option<usize> {
+    fn find(&self, address: B) -> Option<T> {
         self.lengths.iter().find_map(|&(len, _)| self.owners.get(&(len, address.prefix(len))).copied())
     }
 
-    fn iter(&self) -> impl Iterator<Item = ((u8, B), usize)> {
+    fn iter(&self) -> impl Iterator<Item = ((u8, B), T)> {
         self.owners.iter().rev().map(|(network, owner)| (*network, *owner))
     }
 }
@@ -141,13 +148,13 @@ mod tests {
         IpNetwork::containing(text.parse().expect("an address"), prefix)
     }
 
-    fn find(routes: &Routes, address: &str) -> Option<usize> {
+    fn find(routes: &RouteTable<usize>, address: &str) -> Option<usize> {
         routes.find(address.parse().expect("an address"))
     }
 
     #[test]
     fn the_longest_prefix_decides_in_both_families() {
-        let mut routes = Routes::default();
+        let mut routes = RouteTable::default();
         for (owner, (address, prefix)) in
             [("10.0.0.0", 8), ("10.1.0.0", 16), ("10.1.2.3", 32), ("::", 0), ("fd00::", 64), ("fd00::5", 128)]
                 .into_iter()
@@ -166,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_network_goes_to_the_last_who_has_it_and_is_not_taken_away_by_the_first() {
-        let mut routes = Routes::default();
+        let mut routes: RouteTable<usize> = RouteTable::default();
         let site = network("10.1.0.0", 16);
         routes.insert(site, 1);
         assert_eq!(routes.insert(site, 2), Some(1));
@@ -184,7 +191,7 @@ mod tests {
             changes in prop::collection::vec((0u32..64, 24u8..=32, 0usize..4, any::<bool>()), 0..60),
             addresses in prop::collection::vec(0u32..64, 20),
         ) {
-            let mut routes = Routes::default();
+            let mut routes = RouteTable::default();
             let mut plain: Vec<(IpNetwork, usize)> = Vec::new();
             for (bits, prefix, owner, add) in changes {
                 let network = IpNetwork::containing(Ipv4Addr::from_bits(bits << 2).into(), prefix);

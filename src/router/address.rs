@@ -1,0 +1,170 @@
+//! What the router's tables need of an address, for both families alike.
+
+use core::fmt::Debug;
+use core::hash::{Hash, Hasher};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::buffer::PacketBuf;
+use crate::reason::DropReason;
+use crate::wire::checksum::checksum;
+
+/// An address of one family, in network byte order wherever it lies in a packet.
+pub(super) trait Address: Copy + Eq + Ord + Hash + Debug + Into<IpAddr> + 'static {
+    /// 4 or 6.
+    const VERSION: u8;
+    /// Where the source address begins in a header, in bytes; the destination follows it.
+    const OFFSET: usize;
+    /// Its length in bytes.
+    const LEN: usize;
+    /// ICMP's protocol number.
+    const ICMP: u8;
+    /// The address that stands for none.
+    const UNSPECIFIED: Self;
+
+    /// Length of its header without options or extensions, in bytes.
+    const HEADER: usize;
+    /// What every path carries, and so the most that an ICMP error has, in bytes.
+    const LEAST_ERROR: usize;
+
+    /// Whether it is that of a single host.
+    fn is_host(self) -> bool;
+    /// Puts a header before what is in `buf`.
+    fn put_header(
+        buf: &mut PacketBuf<'_>,
+        source: Self,
+        destination: Self,
+        protocol: u8,
+        hops: u8,
+    ) -> Result<(), DropReason>;
+    /// Source and destination of a packet that has a whole header.
+    fn pair(packet: &[u8]) -> (Self, Self);
+    /// Writes them.
+    fn set_pair(packet: &mut [u8], source: Self, destination: Self);
+    /// Puts both into a hash.
+    fn hash_pair(hasher: &mut impl Hasher, source: Self, destination: Self);
+    /// That of this family, if it is.
+    fn of(address: IpAddr) -> Option<Self>;
+}
+
+impl Address for Ipv4Addr {
+    const VERSION: u8 = 4;
+    const OFFSET: usize = 12;
+    const LEN: usize = 4;
+    const ICMP: u8 = 1;
+    const UNSPECIFIED: Self = Self::UNSPECIFIED;
+    const HEADER: usize = 20;
+    const LEAST_ERROR: usize = 576;
+
+    fn is_host(self) -> bool {
+        // Not 0/8, 127/8, 224/4, 240/4.
+        !matches!(self.octets()[0], 0 | 127 | 224..)
+    }
+
+    fn put_header(
+        buf: &mut PacketBuf<'_>,
+        source: Self,
+        destination: Self,
+        protocol: u8,
+        hops: u8,
+    ) -> Result<(), DropReason> {
+        let len = u16::try_from(Self::HEADER + buf.len()).map_err(|_| DropReason::TooBig)?;
+        let header = buf.grow_front::<20>()?;
+        *header = [0x45, 0, 0, 0, 0, 0, 0x40, 0, hops, protocol, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        header[2..4].copy_from_slice(&len.to_be_bytes());
+        Self::set_pair(header, source, destination);
+        let sum = checksum([&header[..]]);
+        header[10..12].copy_from_slice(&sum.to_be_bytes());
+        Ok(())
+    }
+
+    #[inline]
+    fn pair(packet: &[u8]) -> (Self, Self) {
+        let bytes =
+            packet.get(12..20).and_then(|bytes| bytes.first_chunk::<8>()).copied().unwrap_or_default();
+        let [a, b, c, d, e, f, g, h] = bytes;
+        (Self::new(a, b, c, d), Self::new(e, f, g, h))
+    }
+
+    #[inline]
+    fn set_pair(packet: &mut [u8], source: Self, destination: Self) {
+        if let Some(bytes) = packet.get_mut(12..20) {
+            bytes[..4].copy_from_slice(&source.octets());
+            bytes[4..].copy_from_slice(&destination.octets());
+        }
+    }
+
+    #[inline]
+    fn hash_pair(hasher: &mut impl Hasher, source: Self, destination: Self) {
+        hasher.write_u64(u64::from(source.to_bits()) << 32 | u64::from(destination.to_bits()));
+    }
+
+    #[inline]
+    fn of(address: IpAddr) -> Option<Self> {
+        match address {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        }
+    }
+}
+
+impl Address for Ipv6Addr {
+    const VERSION: u8 = 6;
+    const OFFSET: usize = 8;
+    const LEN: usize = 16;
+    const ICMP: u8 = 58;
+    const UNSPECIFIED: Self = Self::UNSPECIFIED;
+    const HEADER: usize = 40;
+    const LEAST_ERROR: usize = 1280;
+
+    fn is_host(self) -> bool {
+        !self.is_unspecified() && !self.is_loopback() && !self.is_multicast()
+    }
+
+    fn put_header(
+        buf: &mut PacketBuf<'_>,
+        source: Self,
+        destination: Self,
+        protocol: u8,
+        hops: u8,
+    ) -> Result<(), DropReason> {
+        let len = u16::try_from(buf.len()).map_err(|_| DropReason::TooBig)?;
+        let header = buf.grow_front::<40>()?;
+        *header = [0; 40];
+        (header[0], header[6], header[7]) = (0x60, protocol, hops);
+        header[4..6].copy_from_slice(&len.to_be_bytes());
+        Self::set_pair(header, source, destination);
+        Ok(())
+    }
+
+    #[inline]
+    fn pair(packet: &[u8]) -> (Self, Self) {
+        let bytes =
+            packet.get(8..40).and_then(|bytes| bytes.first_chunk::<32>()).copied().unwrap_or_default();
+        match bytes.as_chunks::<16>().0 {
+            [source, destination] => (Self::from(*source), Self::from(*destination)),
+            _ => (Self::UNSPECIFIED, Self::UNSPECIFIED),
+        }
+    }
+
+    #[inline]
+    fn set_pair(packet: &mut [u8], source: Self, destination: Self) {
+        if let Some(bytes) = packet.get_mut(8..40) {
+            bytes[..16].copy_from_slice(&source.octets());
+            bytes[16..].copy_from_slice(&destination.octets());
+        }
+    }
+
+    #[inline]
+    fn hash_pair(hasher: &mut impl Hasher, source: Self, destination: Self) {
+        hasher.write_u128(source.to_bits());
+        hasher.write_u128(destination.to_bits());
+    }
+
+    #[inline]
+    fn of(address: IpAddr) -> Option<Self> {
+        match address {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => Some(address),
+        }
+    }
+}

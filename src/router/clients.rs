@@ -1,0 +1,58 @@
+//! What the router knows of each client.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::config::{ClientLimits, IpNetwork};
+use crate::peer::PeerId;
+
+/// What the router is told of a client.
+#[derive(Clone, Debug)]
+pub struct ClientSetup {
+    /// Who it is: the common name of its certificate, or its user name with `username-as-common-name`. Rules, groups,
+    /// addresses of its own and the flow log go by it.
+    pub identity: String,
+    /// Its addresses, and the networks behind it: what it may send from, and what is routed to it.
+    pub networks: Vec<IpNetwork>,
+    /// The largest packet that its tunnel takes, in bytes.
+    pub mtu: u16,
+    /// Limits of its own, in place of the configuration's.
+    pub limits: Option<ClientLimits>,
+}
+
+/// A client that is connected.
+pub(super) struct Client {
+    pub(super) peer: PeerId,
+    pub(super) identity: Arc<str>,
+    pub(super) networks: Vec<IpNetwork>,
+    pub(super) mtu: u16,
+}
+
+/// All clients, by the index of their handle.
+#[derive(Default)]
+pub(super) struct Clients(Vec<Option<Client>>);
+
+impl Clients {
+    pub(super) fn insert(&mut self, peer: PeerId, setup: ClientSetup) {
+        let index = peer.index();
+        if self.0.len() <= index {
+            self.0.resize_with(index + 1, || None);
+        }
+        let ClientSetup { identity, networks, mtu, limits: _ } = setup;
+        self.0[index] = Some(Client { peer, identity: identity.into(), networks, mtu });
+    }
+
+    pub(super) fn remove(&mut self, peer: PeerId) -> Option<Client> {
+        self.0.get_mut(peer.index())?.take_if(|client| client.peer == peer)
+    }
+
+    #[inline]
+    pub(super) fn get(&self, peer: PeerId) -> Option<&Client> {
+        self.0.get(peer.index())?.as_ref().filter(|client| client.peer == peer)
+    }
+
+    pub(super) fn get_mut(&mut self, peer: PeerId) -> Option<&mut Client> {
+        self.0.get_mut(peer.index())?.as_mut().filter(|client| client.peer == peer)
+    }
+}

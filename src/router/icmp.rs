@@ -1,0 +1,88 @@
+//! ICMP errors that the router itself sends: in place of the packet that they are about (RFC 1812 §4.3, RFC 4443 §2.4).
+
+use super::address::Address;
+use super::packet::{Inner, Transport};
+use crate::buffer::PacketBuf;
+use crate::reason::DropReason;
+use crate::wire::checksum::checksum;
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IcmpError {
+    /// The hops are used up.
+    HopsExceeded,
+    /// There is no way there.
+    NoRoute,
+    /// The way is there, the host is not.
+    HostUnreachable,
+    /// The host is there, and nothing listens.
+    PortUnreachable,
+    /// It may not go there.
+    Prohibited,
+    /// The way carries no more than this many bytes.
+    TooBig(u16),
+    /// The rest of the datagram has not come.
+    ReassemblyTimeout,
+}
+
+impl IcmpError {
+    /// Type, code, and the four bytes behind the checksum.
+    fn header(self, version: u8) -> (u8, u8, u32) {
+        match (self, version) {
+            (Self::HopsExceeded, 4) => (11, 0, 0),
+            (Self::NoRoute, 4) => (3, 0, 0),
+            (Self::HostUnreachable, 4) => (3, 1, 0),
+            (Self::PortUnreachable, 4) => (3, 3, 0),
+            (Self::Prohibited, 4) => (3, 13, 0),
+            (Self::TooBig(mtu), 4) => (3, 4, u32::from(mtu)),
+            (Self::ReassemblyTimeout, 4) => (11, 1, 0),
+            (Self::HopsExceeded, _) => (3, 0, 0),
+            (Self::NoRoute, _) => (1, 0, 0),
+            (Self::HostUnreachable, _) => (1, 3, 0),
+            (Self::PortUnreachable, _) => (1, 4, 0),
+            (Self::Prohibited, _) => (1, 1, 0),
+            (Self::TooBig(mtu), _) => (2, 0, u32::from(mtu)),
+            (Self::ReassemblyTimeout, _) => (3, 1, 0),
+        }
+    }
+}
+
+const ICMP_LEN: usize = 8;
+const HOPS: u8 = 64;
+
+/// Turns the packet in `buf` into the error about it, from `from` to its source.
+///
+/// # Errors
+///
+/// `why`, if there must be no error about it: it is itself one, a later fragment, or its source or destination is no
+/// single host.
+pub(super) fn make_error<A: Address>(
+    buf: &mut PacketBuf<'_>,
+    inner: &Inner<A>,
+    error: IcmpError,
+    from: A,
+    why: DropReason,
+) -> Result<(), DropReason> {
+    let no_answer = matches!(inner.transport, Transport::IcmpError | Transport::IcmpOther | Transport::Later);
+    let (source, destination) = A::pair(buf.payload());
+    if no_answer || !source.is_host() || !destination.is_host() {
+        return Err(why);
+    }
+    let (kind, code, rest) = error.header(A::VERSION);
+    // RFC 1812 §4.3.2.3: as much as fits in 576 bytes; RFC 4443 §3: in the least MTU of IPv6.
+    buf.truncate(A::LEAST_ERROR - A::HEADER - ICMP_LEN);
+    let quoted = buf.len();
+    let icmp = buf.grow_front::<ICMP_LEN>()?;
+    *icmp = [kind, code, 0, 0, 0, 0, 0, 0];
+    icmp[4..].copy_from_slice(&rest.to_be_bytes());
+    A::put_header(buf, from, source, A::ICMP, HOPS)?;
+    let packet = buf.payload_mut();
+    let sum = if A::VERSION == 4 {
+        checksum([&packet[A::HEADER..]])
+    } else {
+        let len = ((ICMP_LEN + quoted) as u32).to_be_bytes();
+        checksum([&packet[A::OFFSET..A::HEADER], &len, &[0, 0, 0, A::ICMP], &packet[A::HEADER..]])
+    };
+    packet[A::HEADER + 2..A::HEADER + 4].copy_from_slice(&sum.to_be_bytes());
+    Ok(())
+}

@@ -1,0 +1,351 @@
+//! The virtual router: what comes out of the tunnel goes somewhere, by routes, NAT and rules, without the kernel's help.
+//!
+//! Sans-IO, and useful without any tunnel: packets and the time go in by [`Router::forward`], and it says where they go
+//! next, changed in place. Knows packets and nothing of sessions; a client is what [`Router::client_up`] said.
+//!
+//! A packet passes these steps ([`forward`](self)), each a file: it is read ([`packet`]), its source checked, a later
+//! fragment given the ports of its first ([`fragments`]), its flow found ([`flow`]). One that has no flow yet is
+//! admitted ([`admit`]): routed ([`table`]), judged by the rules, counted against its client's limits, translated if
+//! need be, and given one. Then it is carried: rewritten, a hop counted, sizes minded. What cannot go on is dropped for
+//! a reason, and its sender perhaps told ([`icmp`]).
+
+#![expect(dead_code, reason = "steps that are yet to come use it")]
+
+mod address;
+mod admit;
+mod clients;
+mod event;
+mod flow;
+mod forward;
+mod icmp;
+mod outbox;
+mod packet;
+mod table;
+#[cfg(test)]
+mod testing;
+mod wheel;
+mod zone;
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
+
+use crate::buffer::PacketBuf;
+use crate::config::{IpNetwork, RouterConfig};
+use crate::limits::Limits;
+use crate::peer::PeerId;
+use crate::reason::{DropCounters, DropReason};
+use crate::time::{Deadline, Instant, TimerKind};
+
+use address::Address;
+use clients::Clients;
+use event::Events;
+use flow::{FlowState, Flows};
+use outbox::Outbox;
+use wheel::Wheel;
+use zone::ZoneId;
+
+pub use clients::ClientSetup;
+pub use event::{FlowInfo, RouterEvent};
+pub use table::RouteTable;
+pub use zone::Zone;
+
+/// Packets of the router's own that wait for the host at a time.
+const OUTBOX: usize = 64;
+/// Flows that one call of [`Router::handle_timeout`] looks at, at most: a storm of them must not hold up packets.
+const EXPIRE_BUDGET: usize = 1024;
+
+/// What the router is beside its configuration: its place in the network.
+#[derive(Clone, Debug, Default)]
+pub struct RouterSetup {
+    /// Its address on the clients' side, which answers pings and names itself in errors.
+    pub gateway_ipv4: Option<Ipv4Addr>,
+    /// The same for IPv6.
+    pub gateway_ipv6: Option<Ipv6Addr>,
+    /// The clients' networks: an address within them that no client has is nowhere.
+    pub networks: alloc::vec::Vec<IpNetwork>,
+    /// `client-to-client`: clients reach each other. Otherwise what is for another client goes to the host.
+    pub client_to_client: bool,
+    /// The largest packet that the host's port takes, in bytes; none if there is no host port.
+    pub host_mtu: Option<u16>,
+}
+
+/// Routes, rules and NAT.
+pub struct Router {
+    common: Common,
+    v4: Family<Ipv4Addr>,
+    v6: Family<Ipv6Addr>,
+}
+
+/// What both families share.
+struct Common {
+    config: RouterConfig,
+    setup: RouterSetup,
+    /// Whether packets belong to flows; plain forwarding needs none.
+    stateful: bool,
+    /// Grows whenever rules or routes change: flows of an earlier epoch are looked at again.
+    epoch: u32,
+    clients: Clients,
+    table: RouteTable<Way>,
+    outbox: Outbox,
+    events: Events,
+    drops: DropCounters,
+}
+
+/// Where an address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    To(Zone),
+    /// In a network of ours, where nobody has it.
+    Nowhere,
+}
+
+/// What is kept for each family.
+struct Family<A> {
+    flows: Flows<A>,
+    wheel: Wheel,
+    /// The router's address on the clients' side.
+    gateway: Option<A>,
+    /// And at the LAN port.
+    lan: Option<A>,
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Forward {
+    /// It goes on, as it now lies in the buffer.
+    To(Zone),
+    /// The buffer now holds an answer for the zone that it came from.
+    Reply,
+    /// The router has taken it in.
+    Consumed,
+    /// It is dropped, and counted.
+    Drop(DropReason),
+}
+
+/// Something came to its end: how the steps say it.
+type Step<T> = Result<T, DropReason>;
+
+impl Router {
+    /// A router. `seed` is random and secret: it keeps tables fast and ports unpredictable under attack.
+    pub fn new(
+        config: RouterConfig,
+        setup: RouterSetup,
+        limits: &Limits,
+        seed: [u8; 32],
+        now: Instant,
+    ) -> Self {
+        let stateful = config.is_stateful();
+        let flows = if stateful { limits.flows } else { 0 };
+        let [a, b, ..] = *seed.as_chunks::<8>().0 else { unreachable!("32 bytes are four times eight") };
+        let mut out = Self {
+            v4: Family::new(flows, u64::from_le_bytes(a), now),
+            v6: Family::new(flows, u64::from_le_bytes(b), now),
+            common: Common {
+                stateful,
+                epoch: 0,
+                clients: Clients::default(),
+                table: RouteTable::default(),
+                outbox: Outbox::new(if stateful { OUTBOX } else { 0 }, 2048),
+                events: Events::new(limits.events),
+                drops: DropCounters::default(),
+                config,
+                setup,
+            },
+        };
+        out.settle();
+        out
+    }
+
+    /// Takes over what the configuration says.
+    fn settle(&mut self) {
+        let common = &mut self.common;
+        self.v4.gateway = common.setup.gateway_ipv4;
+        self.v6.gateway = common.setup.gateway_ipv6;
+        self.v4.lan = common.config.lan_ipv4();
+        self.v6.lan = common.config.lan_ipv6();
+        if common.stateful {
+            for network in &common.setup.networks {
+                common.table.insert(*network, Way::Nowhere);
+            }
+        }
+        if let Some(lan) = &common.config.lan {
+            for (address, prefix) in &lan.addresses {
+                common.table.insert(IpNetwork::containing(*address, *prefix), Way::To(Zone::Lan));
+            }
+            for gateway in &lan.gateways {
+                let everything = match gateway {
+                    IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                    IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+                };
+                common.table.insert(IpNetwork::containing(everything, 0), Way::To(Zone::Lan));
+            }
+        }
+    }
+
+    // ---- commands ----
+
+    /// A client is connected: its addresses are its own from now on, and whatever else `client` says.
+    pub fn client_up(&mut self, _now: Instant, peer: PeerId, client: ClientSetup) {
+        for network in &client.networks {
+            self.common.table.insert(*network, Way::To(Zone::Peer(peer)));
+        }
+        self.common.clients.insert(peer, client);
+        self.common.epoch += 1;
+    }
+
+    /// A client has gone: nothing is routed to it any more, and its flows end.
+    pub fn client_down(&mut self, _now: Instant, peer: PeerId) {
+        let Some(client) = self.common.clients.remove(peer) else { return };
+        for network in &client.networks {
+            self.withdraw(peer, *network);
+        }
+        self.common.epoch += 1;
+    }
+
+    /// From now on the network is reached by way of this client. Gives back whose it was.
+    pub fn add_network(&mut self, _now: Instant, peer: PeerId, network: IpNetwork) {
+        if let Some(client) = self.common.clients.get_mut(peer)
+            && !client.networks.contains(&network)
+        {
+            client.networks.push(network);
+            self.common.table.insert(network, Way::To(Zone::Peer(peer)));
+            self.common.epoch += 1;
+        }
+    }
+
+    /// Takes a network from a client.
+    pub fn remove_network(&mut self, _now: Instant, peer: PeerId, network: IpNetwork) {
+        if let Some(client) = self.common.clients.get_mut(peer) {
+            client.networks.retain(|other| *other != network);
+            self.withdraw(peer, network);
+            self.common.epoch += 1;
+        }
+    }
+
+    /// Takes a route from a client, if it still has it. One of our own networks becomes what it was.
+    fn withdraw(&mut self, peer: PeerId, network: IpNetwork) {
+        self.common.table.remove(network, Way::To(Zone::Peer(peer)));
+        if self.common.stateful && self.common.setup.networks.contains(&network) {
+            self.common.table.insert(network, Way::Nowhere);
+        }
+    }
+
+    // ---- input ----
+
+    /// A packet that came `from` there. It is changed in place; an answer takes its place.
+    pub fn forward(&mut self, now: Instant, from: Zone, buf: &mut PacketBuf<'_>) -> Forward {
+        let tick = tick(now);
+        let step = match buf.payload().first().map(|first| first >> 4) {
+            Some(4) => forward::forward(&mut self.common, &mut self.v4, tick, from, buf),
+            Some(6) => forward::forward(&mut self.common, &mut self.v6, tick, from, buf),
+            _ => Err(DropReason::BadInnerPacket),
+        };
+        step.unwrap_or_else(|reason| {
+            self.common.drops.count(reason);
+            Forward::Drop(reason)
+        })
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let tick = tick(now);
+        self.v4.expire(&mut self.common, tick);
+        self.v6.expire(&mut self.common, tick);
+    }
+
+    // ---- output ----
+
+    /// Moves the next packet that the router itself sends into `buf`; to where it goes.
+    pub fn poll_output(&mut self, buf: &mut PacketBuf<'_>) -> Option<Zone> {
+        loop {
+            match self.common.outbox.pop(buf) {
+                Ok(zone) => return zone,
+                Err(reason) => self.common.drops.count(reason),
+            }
+        }
+    }
+
+    /// The next thing that the host is told.
+    pub fn poll_event(&mut self) -> Option<RouterEvent> {
+        self.common.events.pop()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) must be called.
+    pub fn next_timeout(&self) -> Option<Deadline> {
+        let ticks = [self.v4.wheel.next(), self.v6.wheel.next()];
+        let at = ticks.into_iter().flatten().min()?;
+        Some(Deadline { at: Instant::from_nanos(u64::from(at) << TICK_SHIFT), reason: TimerKind::Flow })
+    }
+
+    // ---- getters ----
+
+    /// How many packets were dropped, and why.
+    pub fn drops(&self) -> &DropCounters {
+        &self.common.drops
+    }
+
+    /// How many flows there are.
+    pub fn flows(&self) -> usize {
+        self.v4.flows.len() + self.v6.flows.len()
+    }
+}
+
+impl<A: Address> Family<A> {
+    fn new(flows: usize, seed: u64, now: Instant) -> Self {
+        Self { flows: Flows::new(flows, seed), wheel: Wheel::new(tick(now)), gateway: None, lan: None }
+    }
+
+    /// The router's own address towards that zone.
+    fn own_address(&self, zone: Zone) -> Option<A> {
+        match zone {
+            Zone::Peer(_) | Zone::Host => self.gateway,
+            Zone::Lan => self.lan,
+        }
+    }
+
+    /// Ends the flows whose time is over.
+    fn expire(&mut self, common: &mut Common, tick: u32) {
+        let mut budget = EXPIRE_BUDGET;
+        while budget > 0
+            && let Some(id) = self.wheel.pop(tick, |id| self.flows.get(id).map_or(u32::MAX, |flow| flow.next))
+        {
+            budget -= 1;
+            let Some(flow) = self.flows.get(id) else { continue };
+            let due = flow.last.saturating_add(ticks(common.lifetime(flow)));
+            if !flow.state.is(FlowState::DEAD) && due > tick {
+                let next = self.wheel.push(id, due);
+                if let Some(flow) = self.flows.get_mut(id) {
+                    flow.next = next;
+                }
+                continue;
+            }
+            if let Some(flow) = self.flows.bury(id) {
+                common.flow_ended(&flow);
+            }
+            self.flows.free(id);
+        }
+    }
+}
+
+/// A tick is 2^27 nanoseconds, about 134 ms: what flows measure their age in.
+const TICK_SHIFT: u32 = 27;
+
+#[inline]
+fn tick(now: Instant) -> u32 {
+    (now.as_nanos() >> TICK_SHIFT) as u32
+}
+
+/// So many ticks that the time has certainly passed after them.
+fn ticks(duration: Duration) -> u32 {
+    u32::try_from((duration.as_nanos() >> TICK_SHIFT) + 1).unwrap_or(u32::MAX)
+}
+
+impl core::fmt::Debug for Router {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Router").field("flows", &self.flows()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
