@@ -4,7 +4,8 @@ use core::time::Duration;
 
 use crate::config::NamedText;
 use crate::event::CloseReason;
-use crate::sim::{World, WorldBuilder, tail};
+use crate::sim::{TODAY, World, WorldBuilder, tail};
+use crate::time::UnixTime;
 
 fn crl() -> NamedText {
     NamedText::file("crl.pem", *include_bytes!("../tls/testdata/crl.pem"))
@@ -31,6 +32,22 @@ fn a_session_whose_certificate_is_revoked_ends_and_does_not_come_back() {
     // Without a list it may come back.
     world.server.set_crl(world.now, None).expect("no list");
     assert!(world.run_until(Duration::from_secs(300), World::is_up), "{}", tail(&world.trace));
+}
+
+/// The list's own time is over by then, too.
+#[test]
+fn a_revoked_certificate_that_has_run_out_too_ends_its_session() {
+    for (mut builder, ends) in [(with_revoked_client(234), true), (WorldBuilder::new(235), false)] {
+        builder.server.session.renegotiate.after = None;
+        builder.client.session.renegotiate.after = None;
+        let mut world = builder.build();
+        world.start();
+        assert!(world.run_until(Duration::from_secs(5), World::is_up), "{}", tail(&world.trace));
+        let in_a_century = UnixTime(TODAY.0 + 100 * 365 * 24 * 60 * 60);
+        world.server.set_wall_clock(world.now, in_a_century);
+        world.server.set_crl(world.now, Some(&crl())).expect("a list");
+        assert_eq!(world.server.peers().count() == 0, ends);
+    }
 }
 
 #[test]

@@ -112,8 +112,10 @@ impl Policy {
         };
 
         let end_entity = EndEntityCert::try_from(leaf).map_err(|error| suspects.refusal(&error, unix))?;
-        let path =
-            self.find_path(&end_entity, &helpers, unix).map_err(|error| suspects.refusal(&error, unix))?;
+        // A list that is out of date lets nobody in: OpenVPN's choice.
+        let path = self
+            .find_path(&end_entity, &helpers, unix, ExpirationPolicy::Enforce)
+            .map_err(|error| suspects.refusal(&error, unix))?;
         let mut chain = alloc::vec![link(&x509, leaf)];
         for authority in path.intermediate_certificates() {
             let der = authority.der();
@@ -137,12 +139,19 @@ impl Policy {
         Ok(Self { crls: crl.map_or(Ok(Vec::new()), revocation::read)?.into(), ..self.clone() })
     }
 
-    /// Whether a certificate that passed before has been revoked since, or one that vouches for it.
+    /// Whether a certificate that passed before has been revoked since, or one that vouches for it. That it or the list
+    /// has run out meanwhile does not hide it: dates are looked at as they were while all of them held.
     pub(super) fn is_revoked(&self, certificate: &PeerCertificate, unix: UnixTime) -> bool {
-        let mut chain = certificate.chain.iter().map(|link| CertificateDer::from(link.der.as_slice()));
-        let Some(leaf) = chain.next() else { return false };
-        let chain: Vec<_> = chain.collect();
-        self.check(&leaf, &chain, unix).is_err_and(|error| error.kind() == TlsErrorKind::Revoked)
+        let ders: Vec<_> =
+            certificate.chain.iter().map(|link| CertificateDer::from(link.der.as_slice())).collect();
+        let Some((leaf, chain)) = ders.split_first() else { return false };
+        let helpers: Vec<CertificateDer<'_>> = chain.iter().chain(&self.intermediates).cloned().collect();
+        let ends = ders.iter().filter_map(|der| X509::parse(der).ok()).map(|x509| x509.not_after);
+        let then = ends.fold(unix, UnixTime::min);
+        EndEntityCert::try_from(leaf).is_ok_and(|leaf| {
+            let path = self.find_path(&leaf, &helpers, then, ExpirationPolicy::Ignore);
+            matches!(path, Err(webpki::Error::CertRevoked))
+        })
     }
 
     fn find_path<'p>(
@@ -150,14 +159,15 @@ impl Policy {
         leaf: &'p EndEntityCert<'p>,
         helpers: &'p [CertificateDer<'p>],
         unix: UnixTime,
+        old_lists: ExpirationPolicy,
     ) -> Result<VerifiedPath<'p>, webpki::Error> {
         let crls: Vec<_> = self.crls.iter().collect();
-        // An issuer without a list passes, a list that is out of date does not: OpenVPN's choice.
+        // An issuer without a list passes.
         let revocation = RevocationOptionsBuilder::new(&crls).ok().map(|options| {
             options
                 .with_depth(RevocationCheckDepth::Chain)
                 .with_status_policy(UnknownStatusPolicy::Allow)
-                .with_expiration_policy(ExpirationPolicy::Enforce)
+                .with_expiration_policy(old_lists)
                 .build()
         });
         let usage = match self.rules.peer {
