@@ -85,7 +85,8 @@ pub enum Event {
         /// [`Client::found_addresses`](crate::Client::found_addresses) has told so.
         address: usize,
     },
-    /// Client: call [`Client::provide_credentials`](crate::Client::provide_credentials).
+    /// Client: call [`Client::provide_credentials`](crate::Client::provide_credentials). Asked before an attempt; and
+    /// with `auth-nocache` in renegotiations too, which wait for the answer at most `hand-window` while data flows.
     CredentialsRequested {
         /// The request.
         request: RequestId,

@@ -77,6 +77,25 @@ fn connection_blocks_have_settings_of_their_own() {
     place.ping();
 }
 
+#[test]
+fn a_password_that_is_not_cached_is_read_again_for_each_renegotiation() {
+    let place = Place::new("nocache");
+    let verify = place.script("verify", "echo \"$username $password\" >>calls");
+    let _server = place.serve(
+        "server",
+        &format!("proto udp\nscript-security 3\nauth-user-pass-verify {verify} via-env\nreneg-sec 3\n"),
+    );
+    place.folder.write("login", "joe\nfirst\n");
+    let mut client = place.connect(&format!(
+        "remote {SERVER_IPV4} 1194 udp\nauth-user-pass login\nauth-nocache\nreneg-sec 0\n"
+    ));
+    client.expect_line(UP, PATIENCE);
+    place.folder.write("login", "joe\nsecond\n");
+    assert!(wait_until(PATIENCE, || place.file("calls").contains("joe second\n")), "{}", client.log());
+    place.ping();
+    assert_eq!(client.count(UP), 1, "{}", client.log());
+}
+
 /// A proxy, and how the client goes through it.
 struct Way {
     name: &'static str,

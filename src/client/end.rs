@@ -31,7 +31,7 @@ impl Client {
         // Who leaves does not come back, whatever ends the session before its notice is through.
         let reason =
             if matches!(self.state, State::Leaving { .. }) { CloseReason::Requested } else { reason };
-        self.verify = None;
+        (self.verify, self.relogin) = (None, None);
         if let Some(session) = self.session.take() {
             if session.path().transport == Transport::Tcp {
                 self.events.push(Event::LinkClosed { link: session.path().link });

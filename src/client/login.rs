@@ -33,6 +33,16 @@ impl LoginState {
         self.asks && self.credentials.is_none() && self.token.is_none()
     }
 
+    /// Whether the host can be asked for what is presented, and whether that serves one key exchange alone.
+    pub(super) fn is_asked_for(&self) -> (bool, bool) {
+        (self.asks, self.asks && self.nocache && self.token.is_none())
+    }
+
+    /// Whether a token stands for the login.
+    pub(super) fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// The host's answer.
     pub(super) fn provide(&mut self, credentials: Credentials) {
         self.credentials = Some(credentials);

@@ -72,6 +72,8 @@ pub struct Client {
     requests: u64,
     /// The host was asked about the server's certificate.
     verify: Option<RequestId>,
+    /// The host was asked for credentials for a renegotiation.
+    relogin: Option<RequestId>,
 }
 
 #[derive(Debug)]
@@ -149,6 +151,7 @@ impl Client {
             drops: DropCounters::default(),
             requests: 0,
             verify: None,
+            relogin: None,
         })
     }
 
@@ -169,22 +172,32 @@ impl Client {
         }
     }
 
-    /// Forgets what [`provide_credentials`](Self::provide_credentials) has given: the next attempt asks again.
+    /// Forgets what [`provide_credentials`](Self::provide_credentials) has given: the next attempt asks again, and so
+    /// does the next renegotiation unless a token of the server's stands for them.
     pub fn forget_credentials(&mut self) {
         self.login.forget();
+        if let Some(session) = self.session.as_mut().filter(|_| !self.login.has_token()) {
+            session.forget_login();
+        }
     }
 
     /// Answers [`Event::CredentialsRequested`].
     pub fn provide_credentials(
         &mut self,
-        _now: Instant,
+        now: Instant,
         request: RequestId,
         credentials: Credentials,
     ) -> Result<(), Error> {
-        match self.state {
-            State::Credentials(asked) if asked == request => {
+        match (&self.state, &mut self.session) {
+            (State::Credentials(asked), _) if *asked == request => {
                 self.login.provide(credentials);
                 self.request_link();
+                Ok(())
+            }
+            (_, Some(session)) if self.relogin == Some(request) => {
+                self.relogin = None;
+                session.log_in(now, credentials);
+                self.drain(now);
                 Ok(())
             }
             _ => Err(UsageError::NoSuchRequest.into()),
@@ -208,8 +221,10 @@ impl Client {
         self.settings = None;
         self.pull.reset();
         self.retry = Retry::default();
-        let login =
-            Login { credentials: self.login.present().cloned(), peer_info: Arc::clone(&self.local_info) };
+        self.recursion_told = false;
+        let (asks, once) = self.login.is_asked_for();
+        let credentials = self.login.present().cloned();
+        let login = Login { credentials, asks, once, peer_info: Arc::clone(&self.local_info) };
         match Session::connect(&self.shared(), &mut self.env, now, path, login) {
             Ok(session) => self.session = Some(Box::new(session)),
             Err(reason) => self.close(now, reason),
@@ -273,6 +288,7 @@ impl Client {
         if let Some(session) = &mut self.session {
             session.renegotiate(&mut self.env, now);
         }
+        self.drain(now);
     }
 
     /// Leaves for good: tells the server if `explicit-exit-notify` says so, then [`Event::Closed`] follows.
@@ -587,6 +603,7 @@ impl Client {
     fn check_usage(&mut self, now: Instant) {
         if let Some(session) = self.session.as_mut().filter(|session| session.wants_renegotiation()) {
             session.renegotiate(&mut self.env, now);
+            self.drain(now);
         }
     }
 
@@ -640,6 +657,12 @@ impl Client {
             SessionEvent::Message(text) => return self.message(now, &text),
             SessionEvent::BadMessage(reason) => self.drops.count(reason),
             SessionEvent::Failed(reason) => return Err(reason),
+            SessionEvent::LoginNeeded => {
+                self.requests += 1;
+                let request = RequestId(self.requests);
+                self.relogin = Some(request);
+                self.events.push(Event::CredentialsRequested { request });
+            }
             SessionEvent::ClientHello(_) => {}
         }
         Ok(())

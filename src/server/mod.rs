@@ -7,10 +7,12 @@ mod accept;
 mod addressing;
 mod admit;
 mod ask;
+mod connect;
 mod links;
 mod login;
 mod peers;
 mod pool;
+mod push;
 #[cfg(test)]
 mod say;
 mod settings;

@@ -50,8 +50,8 @@ pub(super) struct Peer {
     pub(super) max_networks: usize,
     /// It asked for its options before there were any.
     pub(super) push_requested: bool,
-    /// What was pushed, to be pushed again if it asks again.
-    pub(super) push_replies: Vec<String>,
+    /// What it is pushed whenever it asks, but for its token.
+    pub(super) push_list: Vec<String>,
     pub(super) pushed_at: Option<Instant>,
     pub(super) connected_since: UnixTime,
     pub(super) connected_at: Instant,
@@ -186,7 +186,7 @@ impl Peers {
             networks: Vec::new(),
             max_networks: 0,
             push_requested: false,
-            push_replies: Vec::new(),
+            push_list: Vec::new(),
             pushed_at: None,
             connected_since: UnixTime::default(),
             connected_at: Instant::ZERO,

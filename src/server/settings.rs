@@ -77,8 +77,6 @@ pub(super) struct Assignment {
     pub(super) addresses: Addresses,
     pub(super) wire_peer_id: Option<WirePeerId>,
     pub(super) negotiated: Negotiated,
-    /// `auth-token` and `auth-token-user`.
-    pub(super) token: Vec<String>,
 }
 
 /// The options for one client: those for all, as its own settings change them, then what belongs to this session.
@@ -115,7 +113,6 @@ pub(super) fn push_list(
     if let Some(id) = assignment.wire_peer_id {
         options.push(format!("peer-id {}", id.get()));
     }
-    options.extend_from_slice(&assignment.token);
     // Who cannot negotiate would only complain of it.
     if info.get("IV_CIPHERS").or_else(|| info.get("IV_NCP")).is_some() {
         options.push(format!("cipher {}", assignment.negotiated.cipher));

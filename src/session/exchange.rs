@@ -38,10 +38,21 @@ impl KeyExchange {
 
 impl Session {
     /// A client speaks first: its half is queued before the handshake has even begun, or when its host has accepted
-    /// the server's certificate.
+    /// the server's certificate. In a renegotiation it may have to wait for a login, too.
     pub(super) fn client_hello(&mut self) -> Result<(), CloseReason> {
-        let ready = self.current.judgement == Judgement::Accepted;
-        if self.shared.role == Role::Client && ready { self.write_key_method() } else { Ok(()) }
+        if self.shared.role != Role::Client || self.current.judgement != Judgement::Accepted {
+            return Ok(());
+        }
+        if self.login.asks && self.login.credentials.is_none() {
+            self.current.login_asked = true;
+            self.events.push_back(SessionEvent::LoginNeeded);
+            return Ok(());
+        }
+        self.write_key_method()?;
+        if self.login.once {
+            self.forget_login();
+        }
+        Ok(())
     }
 
     /// Takes in the peer's half; a server answers with its own.

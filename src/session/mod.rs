@@ -95,6 +95,8 @@ pub(crate) enum SessionEvent {
     CertificateReceived(Arc<PeerCertificate>),
     /// Server: the client's half of the key exchange, with what it says of itself.
     ClientHello(Box<ClientHello>),
+    /// Client: a renegotiation needs a login, and what was given before is not kept.
+    LoginNeeded,
     /// Both halves of the key exchange are delivered. Data keys may be made, once the peer is also entitled to them.
     Active { renegotiation: bool },
     /// A control message.
@@ -121,6 +123,8 @@ struct Negotiation {
     /// The handshake was reported.
     handshake_reported: bool,
     judgement: Judgement,
+    /// The host was asked by what to log in.
+    login_asked: bool,
     /// When both halves of the key exchange were delivered.
     active_since: Option<Instant>,
     /// Data keys were made of it.
@@ -139,6 +143,10 @@ struct PendingKey {
 #[derive(Clone, Default)]
 pub(crate) struct Login {
     pub(crate) credentials: Option<Credentials>,
+    /// The host can be asked for them.
+    pub(crate) asks: bool,
+    /// `auth-nocache`: they serve one key exchange.
+    pub(crate) once: bool,
     /// The IV_* lines.
     pub(crate) peer_info: Arc<str>,
 }
@@ -166,6 +174,8 @@ pub(crate) struct Session {
     previous: Option<Negotiation>,
     negotiated: Option<Negotiated>,
     login: Login,
+    /// By which name we logged in.
+    username: Option<String>,
     /// The other end's options string.
     remote_options: String,
     data: Option<Box<PeerData>>,
@@ -248,6 +258,7 @@ impl Session {
             wrap,
             previous: None,
             negotiated: None,
+            username: login.credentials.as_ref().map(|credentials| credentials.username.clone()),
             login,
             remote_options: String::new(),
             pending_keys: heapless::Vec::new(),
@@ -395,7 +406,7 @@ impl Session {
                 });
             }
         }
-        if !self.is_judged() {
+        if !self.is_judged() || self.current.login_asked {
             return;
         }
         while let Some(record) = self.current.channel.read() {
@@ -445,8 +456,33 @@ impl Session {
     }
 
     /// Renegotiations log in like this from now on (`auth-token`).
-    pub(crate) fn set_login(&mut self, credentials: Credentials) {
-        self.login.credentials = Some(credentials);
+    pub(crate) fn set_login(&mut self, token: Credentials) {
+        self.username = Some(token.username.clone());
+        self.login.credentials = Some(token);
+        self.login.once = false;
+    }
+
+    /// What the host was asked for is asked for again at the next renegotiation.
+    pub(crate) fn forget_login(&mut self) {
+        if self.login.asks {
+            self.login.credentials = None;
+        }
+    }
+
+    /// The host's answer to [`SessionEvent::LoginNeeded`].
+    pub(crate) fn log_in(&mut self, now: Instant, credentials: Credentials) {
+        if !core::mem::take(&mut self.current.login_asked) || self.failed {
+            return;
+        }
+        // A token that has come meanwhile is what the server wants.
+        if self.login.credentials.is_none() {
+            self.username = Some(credentials.username.clone());
+            self.login.credentials = Some(credentials);
+        }
+        match self.client_hello() {
+            Ok(()) => self.advance(now),
+            Err(reason) => self.fail(reason),
+        }
     }
 
     /// Begins a renegotiation, unless one is under way.
@@ -541,7 +577,7 @@ impl Session {
 
     /// By which name we log in.
     pub(crate) fn username(&self) -> Option<&str> {
-        self.login.credentials.as_ref().map(|credentials| credentials.username.as_str())
+        self.username.as_deref()
     }
 
     pub(crate) fn remote_id(&self) -> Option<SessionId> {
@@ -659,6 +695,7 @@ impl Negotiation {
             started: now,
             handshake_reported: false,
             judgement: Judgement::new(shared.config.tls.verify_by_host),
+            login_asked: false,
             active_since: None,
             keys_made: false,
         })

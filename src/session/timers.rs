@@ -121,6 +121,10 @@ impl Session {
         if self.awaits_judgement() {
             return CloseReason::AuthTimeout;
         }
+        // The next attempt asks once more.
+        if self.current.login_asked {
+            return CloseReason::HandshakeTimeout;
+        }
         match self.current.channel.progress() {
             Progress::Silence if is_client && !self.is_renegotiating() => CloseReason::NoAnswer,
             Progress::Heard if is_client => CloseReason::NoTls,

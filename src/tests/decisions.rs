@@ -402,6 +402,33 @@ fn another_name_may_be_given() {
 }
 
 #[test]
+fn who_is_given_another_s_name_takes_its_place() {
+    let mut builder = WorldBuilder::new(219);
+    builder.clients = 2;
+    builder.server.connect_by_host = true;
+    builder.server.verify_user_pass = true;
+    builder.server.username_as_common_name = true;
+    builder.client.auth_user_pass = login("joe@example.org");
+    let mut world = builder.build();
+    world.start();
+    world.run_for(Duration::from_secs(1));
+    let requests: Vec<_> = world.server_events.iter().filter_map(login_question).collect();
+    assert_eq!(requests.len(), 2);
+    for (number, request) in requests.into_iter().enumerate() {
+        world.server.reply_auth(world.now, request, AuthDecision::Accept).expect("an open question");
+        world.run_for(Duration::from_secs(1));
+        let request = last(&world.server_events, connect_question).expect("a question");
+        let own = ConnectDecision::Accept(instance("override-username joe"));
+        world.server.reply_connect(world.now, request, own).expect("an open question");
+        world.run_for(Duration::from_millis(100));
+        assert_eq!(world.server_closings().len(), number, "{}", tail(&world.trace));
+    }
+    assert_eq!(world.server_closings(), [&CloseReason::TakenOver]);
+    let names: Vec<_> = world.server.peers().filter_map(|peer| peer.common_name).collect();
+    assert_eq!(names, ["joe"]);
+}
+
+#[test]
 fn who_leaves_while_the_host_decides_leaves_nothing_behind() {
     let (mut world, request) = asks_to_connect(215);
     world.clients[0].client.say("EXIT");

@@ -8,8 +8,9 @@ use zeroize::Zeroizing;
 
 use crate::config::{AuthRetry, AuthUserPass, Credentials};
 use crate::event::{CloseReason, Event, RequestId};
+use crate::packet::Verdict;
 use crate::server::AuthDecision;
-use crate::sim::{World, WorldBuilder, tail};
+use crate::sim::{World, WorldBuilder, numbered, tail};
 use crate::{Instant, PeerId};
 
 fn joe(password: &str) -> Credentials {
@@ -63,6 +64,15 @@ fn questions(world: &World) -> Vec<RequestId> {
 fn answer(world: &mut World, password: &str) {
     let (now, question) = (world.now, *questions(world).last().expect("a question"));
     world.clients[0].client.provide_credentials(now, question, joe(password)).expect("an open question");
+}
+
+/// Packets go both ways.
+fn flows(world: &mut World) {
+    let before = (world.server_inbox.len(), world.clients[0].inbox.len());
+    assert_eq!(world.send_from_client(0, &numbered(2, 1, 1)), Verdict::Transmit);
+    assert_eq!(world.send_from_server(&numbered(1, 2, 1)), Verdict::Transmit);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!((world.server_inbox.len(), world.clients[0].inbox.len()), (before.0 + 1, before.1 + 1));
 }
 
 #[test]
@@ -178,6 +188,69 @@ fn auth_nocache_asks_for_each_session() {
         let now = world.now;
         world.server.disconnect(now, peer, "RESTART,[P]").expect("a client");
     }
+}
+
+#[test]
+fn auth_nocache_asks_for_each_renegotiation_while_data_flows() {
+    let mut builder = builder(228, AuthUserPass::Ask, AuthRetry::None);
+    builder.client.auth_nocache = true;
+    let mut world = builder.build();
+    world.start();
+    answer(&mut world, "pw");
+    let (request, peer, _) = login(&mut world);
+    decide(&mut world, request, true);
+    assert!(world.is_up());
+    for (begins_here, password) in [(true, "first"), (false, "second")] {
+        let (now, before) = (world.now, questions(&world).len());
+        if begins_here {
+            world.clients[0].client.renegotiate(now);
+        } else {
+            world.server.renegotiate(now, peer).expect("a client");
+        }
+        world.run_for(Duration::from_secs(20));
+        assert_eq!(questions(&world).len(), before + 1, "{}", tail(&world.trace));
+        flows(&mut world);
+        answer(&mut world, password);
+        let (request, _, given) = login(&mut world);
+        assert_eq!(given, password);
+        decide(&mut world, request, true);
+        world.run_for(Duration::from_secs(5));
+        flows(&mut world);
+    }
+    assert_eq!(world.client_closings(0), [] as [&CloseReason; 0]);
+    // Nobody answers.
+    let now = world.now;
+    world.clients[0].client.renegotiate(now);
+    assert!(
+        world.run_until(Duration::from_secs(90), |world| !world.client_closings(0).is_empty()),
+        "{}",
+        tail(&world.trace)
+    );
+    assert_eq!(world.client_closings(0), [&CloseReason::HandshakeTimeout]);
+    // An answer after the end is nobody's.
+    let (now, question) = (world.now, *questions(&world).last().expect("a question"));
+    assert!(world.clients[0].client.provide_credentials(now, question, joe("late")).is_err());
+}
+
+#[test]
+fn forgotten_passwords_are_asked_for_in_the_next_renegotiation_unless_there_is_a_token() {
+    let mut world = builder(229, AuthUserPass::Ask, AuthRetry::None).build();
+    world.start();
+    answer(&mut world, "pw");
+    let (request, ..) = login(&mut world);
+    decide(&mut world, request, true);
+    let now = world.now;
+    world.clients[0].client.forget_credentials();
+    world.clients[0].client.renegotiate(now);
+    world.run_for(Duration::from_secs(2));
+    assert_eq!(questions(&world).len(), 2, "{}", tail(&world.trace));
+
+    let mut world = with_token(230, AuthRetry::None);
+    let now = world.now;
+    world.clients[0].client.forget_credentials();
+    world.clients[0].client.renegotiate(now);
+    let (_, _, password) = login(&mut world);
+    assert_eq!(password, "TOKEN");
 }
 
 #[test]

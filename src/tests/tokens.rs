@@ -130,6 +130,28 @@ fn a_token_is_renewed_in_time() {
 }
 
 #[test]
+fn who_asks_for_its_options_once_more_gets_a_token_of_now() {
+    let token = AuthGenToken { renewal: Some(Duration::from_secs(120)), ..AuthGenToken::default() };
+    let mut world = builder(255, token).build();
+    world.start();
+    up(&mut world);
+    world.run_for(Duration::from_secs(1000));
+    let pushes = |world: &World| {
+        let push =
+            |event: &&Event| matches!(event, Event::MessageSent { text, .. } if text.contains(",ifconfig "));
+        world.server_events.iter().filter(push).count()
+    };
+    let before = pushes(&world);
+    world.clients[0].client.say("PUSH_REQUEST");
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(pushes(&world), before + 1, "{}", tail(&world.trace));
+    // With the first token, the time would be over.
+    world.clients[0].client.restart(world.now);
+    assert!(world.run_until(Duration::from_secs(30), World::is_up), "{}", tail(&world.trace));
+    assert_eq!(questions(&world).len(), 1);
+}
+
+#[test]
 fn the_host_may_judge_tokens_itself() {
     let token = AuthGenToken {
         external_auth: true,

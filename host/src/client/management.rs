@@ -93,7 +93,8 @@ impl ClientRole {
     /// Whether the event has to wait for the release.
     pub(super) fn holds(&mut self, node: &Node<Client>, event: &Event) -> bool {
         let begins = matches!(event, Event::ConnectRequested { .. } | Event::CredentialsRequested { .. });
-        let holds = begins && node.management.is_holding();
+        // A login in the midst of a session belongs to a renegotiation, and begins nothing.
+        let holds = begins && node.management.is_holding() && !node.engine.is_connected();
         if holds {
             self.held = Some(event.clone());
         }

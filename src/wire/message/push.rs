@@ -6,11 +6,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 
+use zeroize::Zeroizing;
+
 use crate::reason::DropReason;
 
 /// A message that would reach this length goes on in the next: clients take 1024 bytes with the NUL, and 84 are kept
 /// for the continuation.
 const SOFT_LIMIT: usize = 940;
+const LONGEST_MESSAGE: usize = 1024;
 /// What an option counts at least towards the limit of a push, for it takes that much memory.
 const SHORTEST_OPTION: usize = 16;
 
@@ -18,13 +21,19 @@ const SHORTEST_OPTION: usize = 16;
 ///
 /// An option holds no comma (there is no escape for it) and at most 255 bytes, or clients misread it: what configures
 /// a push checks that.
-pub fn push_replies(options: &[String]) -> Vec<String> {
+pub fn push_replies<'a>(options: impl IntoIterator<Item = &'a str>) -> Vec<Zeroizing<String>> {
+    let begin = || {
+        // As much as it may ever hold: a token leaves no copy behind in memory that was too small.
+        let mut message = Zeroizing::new(String::with_capacity(LONGEST_MESSAGE));
+        message.push_str("PUSH_REPLY");
+        message
+    };
     let mut messages = Vec::new();
-    let mut message = "PUSH_REPLY".to_owned();
+    let mut message = begin();
     for option in options {
         if message.len() + 1 + option.len() >= SOFT_LIMIT {
             message.push_str(",push-continuation 2");
-            messages.push(mem::replace(&mut message, "PUSH_REPLY".to_owned()));
+            messages.push(mem::replace(&mut message, begin()));
         }
         message.push(',');
         message.push_str(option);

@@ -67,23 +67,27 @@ fn secrets_are_masked_wherever_they_stand() {
     }
 }
 
+fn pushed(options: &[String]) -> Vec<String> {
+    push_replies(options.iter().map(String::as_str)).iter().map(|message| message.to_string()).collect()
+}
+
 #[test]
 fn options_that_fit_go_out_in_one_message() {
-    assert_eq!(push_replies(&[]), ["PUSH_REPLY"]);
+    assert_eq!(pushed(&[]), ["PUSH_REPLY"]);
     let options = ["ping 10".to_owned(), "peer-id 3".to_owned()];
-    assert_eq!(push_replies(&options), ["PUSH_REPLY,ping 10,peer-id 3"]);
+    assert_eq!(pushed(&options), ["PUSH_REPLY,ping 10,peer-id 3"]);
 }
 
 #[test]
 fn a_message_stops_before_940_bytes() {
     let head = "PUSH_REPLY,".len();
     let fits = ["x".repeat(255), "x".repeat(255), "x".repeat(255), "x".repeat(939 - head - 768)];
-    let messages = push_replies(&fits);
+    let messages = pushed(&fits);
     assert_eq!(messages.iter().map(String::len).collect::<Vec<_>>(), [939]);
 
     let mut longer = fits.to_vec();
     longer[3].push('x');
-    let messages = push_replies(&longer);
+    let messages = pushed(&longer);
     assert_eq!(messages.len(), 2);
     assert!(messages[0].ends_with(",push-continuation 2"));
     assert!(messages[1].ends_with("x,push-continuation 1"));
@@ -119,7 +123,7 @@ proptest! {
     fn what_is_pushed_arrives(options in prop::collection::vec("[a-z][ -+\\--~]{0,254}", 0..40)) {
         let options: Vec<String> = options.into_iter().filter(|o| !o.starts_with("push-c")).collect();
         let mut push = PushReplyAssembler::new(64 * 1024);
-        let messages = push_replies(&options);
+        let messages = pushed(&options);
         let mut got = None;
         for (i, message) in messages.iter().enumerate() {
             prop_assert!(message.len() < 1024);
