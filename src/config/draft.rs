@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Display;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
 use super::client::ClientConfig;
@@ -74,6 +74,8 @@ pub(crate) struct Draft {
     pub(crate) ifconfig_ipv6: Option<IfconfigIpv6>,
     /// `auth-gen-token`
     pub(crate) auth_gen_token: Option<AuthGenToken>,
+    /// `lan-gateway`
+    pub(crate) lan_gateways: Vec<IpAddr>,
     /// `ccd-exclusive`
     pub(crate) ccd_exclusive: bool,
     pub(crate) management: ManagementDraft,

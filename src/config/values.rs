@@ -10,6 +10,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
+use super::network::IpNetwork;
 use super::server::Ipv4Network;
 
 /// The longest time that an option may name: a day, OpenVPN's bound for pings.
@@ -106,6 +107,24 @@ pub(crate) fn ipv6_with_prefix(word: &str) -> Result<(Ipv6Addr, u8), String> {
     let address = address.parse().map_err(|_| wrong())?;
     let bits = number(bits, 0..=128).map_err(|_| wrong())?;
     Ok((address, bits))
+}
+
+/// A network of either family, `NETWORK/BITS`; a single address without bits is one, too.
+pub(crate) fn network(word: &str) -> Result<IpNetwork, String> {
+    let (address, bits) = match word.split_once('/') {
+        Some((address, bits)) => (address, Some(bits)),
+        None => (word, None),
+    };
+    let address = ip(address)
+        .map_err(|_| format!("'{word}' is not a network, as 10.0.0.0/16, 10.0.2.2 or fd00:1::/64"))?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let prefix = bits.map(|bits| number(bits, 0..=most)).transpose()?.unwrap_or(most as u8);
+    let network = IpNetwork::containing(address, prefix);
+    if network.address() == address {
+        Ok(network)
+    } else {
+        Err(format!("{address} is not a network of /{prefix}, but an address in {network}"))
+    }
 }
 
 /// A name of the DNS that is safe to hand on to scripts and resolvers: letters, digits, `.`, `_`, `-`, and letters

@@ -27,6 +27,7 @@ pub(crate) const GROUPS: &[Group] = &[
     Group { title: "Device and addresses", lines: DEVICE },
     Group { title: "Routes", lines: ROUTES },
     Group { title: "DNS", lines: DNS },
+    Group { title: "The virtual router", lines: ROUTER },
     Group { title: "Sockets", lines: SOCKETS },
     Group { title: "Commands of yours", lines: SCRIPTS },
     Group { title: "The process", lines: PROCESS },
@@ -311,6 +312,30 @@ const DNS: &[(&str, &str)] = &[
     ("dns-updown", "The command that applies DNS settings, or none"),
 ];
 
+const ROUTER: &[(&str, &str)] = &[
+    ("lan-port", "Take part in a network by raw Ethernet, with an address of its own"),
+    ("lan-gateway", "Where packets go that are for no network of the LAN port"),
+    (
+        "nat",
+        "Give clients' packets other source addresses: one for all, a block of ports each, or an address each",
+    ),
+    ("nat-exempt", "Leave packets to this network as they are"),
+    ("nat-mapping", "Whether TCP may share an outside port towards different destinations"),
+    ("nat-filtering", "Who may send to a client from outside where it has opened the way"),
+    ("nat-timeout", "How long an idle flow is kept"),
+    ("nat-inbound-refresh", "Let packets from outside keep a mapping alive, too"),
+    ("port-forward", "Hand what comes to an outside port on to a client or a host, and allow it"),
+    ("allow", "Let clients reach a network, by protocol and ports"),
+    ("deny", "Drop what clients send to a network"),
+    ("reject", "Drop what clients send to a network, and tell them"),
+    ("rule-mode", "Whether all rules count that fit, or those with the longest prefix only"),
+    ("source-allow", "Talk to clients from these outer addresses"),
+    ("source-deny", "Give clients from these outer addresses no answer at all"),
+    ("client-limit", "What one client may have at most: flows, ports, bytes"),
+    ("flow-log", "Write down every flow: who, inside, outside, destination, bytes"),
+    ("dns-forward", "Answer clients' DNS queries at the gateway, by asking this server"),
+];
+
 const SOCKETS: &[(&str, &str)] = &[
     ("sndbuf", "Size of the socket's send buffer"),
     ("rcvbuf", "Size of the socket's receive buffer"),
@@ -356,7 +381,7 @@ const PROCESS: &[(&str, &str)] = &[
     ("daemon", "Go to the background, and log to syslog"),
     ("writepid", "The file for the process id"),
     ("user", "Whom to become once all is set up"),
-    ("group", "The group to go with it"),
+    ("group", "The group to go with it; with members, a group of clients for rules"),
     ("chroot", "The directory to be locked into once all is set up"),
     ("setcon", "The SELinux context to take on"),
     ("nice", "The priority of the process"),

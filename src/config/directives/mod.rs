@@ -54,6 +54,7 @@ mod management;
 mod process;
 mod push;
 mod refused;
+mod router;
 mod routes;
 mod scripts;
 mod server;
@@ -75,6 +76,7 @@ pub(crate) const ALL: &[&[Directive]] = &[
     process::DIRECTIVES,
     push::DIRECTIVES,
     refused::DIRECTIVES,
+    router::DIRECTIVES,
     routes::DIRECTIVES,
     scripts::DIRECTIVES,
     server::DIRECTIVES,

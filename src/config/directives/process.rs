@@ -23,7 +23,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     }),
     Directive::new("writepid", "FILE", some!(host.process.writepid, text)),
     Directive::new("user", "NAME", some!(host.process.user, text)),
-    Directive::new("group", "NAME", some!(host.process.group, text)),
+    Directive::new("group", "NAME [MEMBER...]", group).repeats(),
     Directive::new("chroot", "DIRECTORY", some!(host.process.chroot, text)),
     Directive::new("nice", "N", value!(host.process.nice, |word| values::signed(word, -20..=19))),
     Directive::new("mlock", "", flag!(host.process.mlock)),
@@ -57,6 +57,15 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new("status", "FILE [SECONDS]", status),
     Directive::new("status-version", "1|2|3", value!(host.status_version, status_version)),
 ];
+
+/// OpenVPN's, of one word; with members it is a group of clients that rules are for.
+fn group(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
+    if statement.word(2).is_some() {
+        return super::router::group(draft, statement);
+    }
+    draft.host.process.group = Some(statement.get(1, text)?);
+    Ok(())
+}
 
 fn remapped(word: &str) -> Result<Remapped, String> {
     match word {

@@ -4,6 +4,7 @@
 
 mod client;
 mod relations;
+mod router;
 mod server;
 
 use alloc::format;

@@ -43,6 +43,7 @@ impl Finishing<'_> {
         self.addresses();
         self.server_socket();
         self.server_relations();
+        self.router();
         self.tokens();
         self.server_pings();
         if self.draft.position("tcp-nodelay").is_some() {

@@ -66,6 +66,8 @@ pub struct HostConfig {
     pub log: LogConfig,
     /// `status`
     pub status: Option<StatusFile>,
+    /// Server: `flow-log`: where every flow's beginning and end is appended.
+    pub flow_log: Option<String>,
     /// `status-version`: of the file, of what SIGUSR2 logs, and of the management interface.
     pub status_version: StatusVersion,
     /// `ifconfig-pool-persist`
