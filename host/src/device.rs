@@ -85,8 +85,21 @@ impl Tunnel {
 
     /// Makes changes that may outlive the device, and has them guarded.
     pub(crate) fn apply_guarded(&mut self, changes: Vec<Change>, io: &Io, log: &Log) {
-        let Some(network) = &mut self.network else { return };
-        network.apply(changes, log);
+        if self.network.is_none() {
+            return;
+        }
+        // Whatever kills us between the change and the word about it: a route of the system's own that we take away
+        // comes back. To set one that is still there does no harm; to remove one that was never ours would.
+        let taken: Vec<Change> =
+            changes.iter().filter(|change| matches!(change, Change::DelRoute(_))).cloned().collect();
+        if !taken.is_empty()
+            && let Some(guard) = self.start_guard(io, log)
+        {
+            guard.keep(&taken);
+        }
+        if let Some(network) = &mut self.network {
+            network.apply(changes, log);
+        }
         self.keep_guarded(io, log);
     }
 
@@ -97,8 +110,7 @@ impl Tunnel {
         if !outlasting.is_empty()
             && let Some(guard) = self.start_guard(io, log)
         {
-            guard.forget();
-            guard.keep(&outlasting);
+            guard.keep_only(&outlasting);
         }
     }
 

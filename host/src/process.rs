@@ -247,7 +247,7 @@ impl Process {
             ClientRole::start(host, &config, env, self.privileges.clone(), status, kept, &mut node);
         let outcome = run::run(&mut node, &mut role, &mut self.signals);
         self.tell_end(&outcome);
-        let tunnel = role.finish(&mut node, self.keeps_tunnel(&outcome));
+        let tunnel = role.finish(&mut node, self.keeps_tunnel(&outcome), &self.signals);
         self.note_end(&node);
         self.take_back(&mut node, &outcome);
         outcome.map(|outcome| (outcome, tunnel)).map_err(|error| error.to_string())
@@ -265,11 +265,12 @@ impl Process {
         let mut node = self.node(engine, io);
         let env = self.env(&host);
         let (privileges, files) = (self.privileges.clone(), self.files.clone());
-        let started = ServerRole::start(host, &config, env, privileges, files, kept, &mut node);
+        let started =
+            ServerRole::start(host, &config, env, privileges, files, kept, (&mut node, &self.signals));
         let mut role = started.inspect_err(|_| self.management = node.management.take())?;
         let outcome = run::run(&mut node, &mut role, &mut self.signals);
         self.tell_end(&outcome);
-        let tunnel = role.finish(&mut node, self.keeps_tunnel(&outcome));
+        let tunnel = role.finish(&mut node, self.keeps_tunnel(&outcome), &self.signals);
         if let RoleConfig::Server(config) = &mut self.profile.role {
             config.leases = node.engine.leases();
         }

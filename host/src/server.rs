@@ -28,7 +28,7 @@ use crate::resolve::resolve;
 use crate::run::{Node, Outcome, Role};
 use crate::scripts::facts::{self, DeviceFacts, RoutingFacts};
 use crate::scripts::{ClientHooks, Env, Hook, TunnelHooks};
-use crate::signals::Request;
+use crate::signals::{Request, Signals};
 use crate::socket::{Families, any_address};
 use crate::tcp::Listener;
 use crate::timer::Every;
@@ -77,7 +77,7 @@ impl ServerRole {
         privileges: Privileges,
         files: Files,
         tunnel: Option<Tunnel>,
-        node: &mut Node<Server>,
+        (node, signals): (&mut Node<Server>, &Signals),
     ) -> Result<Self, String> {
         let log = Rc::clone(&node.io.log);
         facts::of_listeners(&mut env, &host.listeners);
@@ -104,8 +104,8 @@ impl ServerRole {
         role.listen(node)?;
         node.management.state(role.state(node, StateName::AssignIp, ""));
         role.tunnel = Some(match tunnel {
-            Some(tunnel) => role.resume(config, tunnel, node)?,
-            None => role.set_up(config, node)?,
+            Some(tunnel) => role.resume(config, tunnel, node, signals)?,
+            None => role.set_up(config, node, signals)?,
         });
         role.clients.set_base(role.hooks.env().clone());
         if has_routes(&role.host) {
@@ -118,7 +118,12 @@ impl ServerRole {
     }
 
     /// Ends: writes the files, and closes everything or keeps the device for the next run.
-    pub(crate) fn finish(&mut self, node: &mut Node<Server>, keep: bool) -> Option<Tunnel> {
+    pub(crate) fn finish(
+        &mut self,
+        node: &mut Node<Server>,
+        keep: bool,
+        signals: &Signals,
+    ) -> Option<Tunnel> {
         self.write_leases(node);
         if self.leaving.is_none() {
             self.write_status(node);
@@ -126,30 +131,35 @@ impl ServerRole {
         node.io.close_links();
         node.io.close_listeners();
         if !self.at_once {
-            self.clients.finish(node);
+            self.clients.finish(node, signals);
         }
         let mut tunnel = self.tunnel.take()?;
         let (hooks, clock, signal) = (&mut self.hooks, &node.clock, self.signal.as_deref());
         if keep {
             if self.host.scripts.up_restart {
-                hooks.run(clock, Hook::Down, "restart", signal);
+                hooks.run(clock, Hook::Down, "restart", signal, signals);
             }
             return Some(tunnel.park(&mut node.io));
         }
-        hooks.run(clock, Hook::RoutePreDown, "init", signal);
+        hooks.run(clock, Hook::RoutePreDown, "init", signal, signals);
         tunnel.remove_routes(&self.log);
         if self.host.scripts.down_pre {
-            hooks.run(clock, Hook::Down, "init", signal);
+            hooks.run(clock, Hook::Down, "init", signal, signals);
             drop(tunnel.close(&mut node.io, &self.log));
         } else {
             drop(tunnel.close(&mut node.io, &self.log));
-            hooks.run(clock, Hook::Down, "init", signal);
+            hooks.run(clock, Hook::Down, "init", signal, signals);
         }
         None
     }
 
     /// Opens the device and sets it up, with the routes of the configuration.
-    fn set_up(&mut self, config: &ServerConfig, node: &mut Node<Server>) -> Result<Tunnel, String> {
+    fn set_up(
+        &mut self,
+        config: &ServerConfig,
+        node: &mut Node<Server>,
+        signals: &Signals,
+    ) -> Result<Tunnel, String> {
         let log = Rc::clone(&self.log);
         let mut tunnel = Tunnel::open(&self.host.dev, &mut node.io, &log)?;
         let around = tunnel.surroundings(None);
@@ -159,7 +169,7 @@ impl ServerRole {
             tunnel.configure(&interface, &log);
         }
         self.tell_hooks(node, tunnel.name(), &interface, &around);
-        if !self.hooks.run(&node.clock, Hook::Up, "init", None) {
+        if !self.hooks.run(&node.clock, Hook::Up, "init", None, signals) {
             return Err("the up script has failed".into());
         }
         let pool = config.network.zip(interface.ipv4);
@@ -173,7 +183,7 @@ impl ServerRole {
             }
             self.hooks.routes_added(&self.host.routes);
         }
-        self.hooks.run(&node.clock, Hook::RouteUp, "init", None);
+        self.hooks.run(&node.clock, Hook::RouteUp, "init", None, signals);
         Ok(tunnel)
     }
 
@@ -183,13 +193,14 @@ impl ServerRole {
         config: &ServerConfig,
         mut tunnel: Tunnel,
         node: &mut Node<Server>,
+        signals: &Signals,
     ) -> Result<Tunnel, String> {
         tunnel.resume(&mut node.io, &self.log)?;
         let around = tunnel.surroundings(None);
         let around = Surroundings { vpn: config.network.map(second), ..around };
         self.tell_hooks(node, tunnel.name(), &interface(&self.host, config, &node.engine), &around);
         self.hooks.routes_added(&self.host.routes);
-        if self.host.scripts.up_restart && !self.hooks.run(&node.clock, Hook::Up, "restart", None) {
+        if self.host.scripts.up_restart && !self.hooks.run(&node.clock, Hook::Up, "restart", None, signals) {
             return Err("the up script has failed".into());
         }
         Ok(tunnel)

@@ -58,6 +58,11 @@ impl Signals {
         Ok(Self { wake, raised })
     }
 
+    /// Whether one that asks for the end has arrived and is not yet [taken](Self::take).
+    pub(crate) fn ask_for_end(&self) -> bool {
+        self.raised.iter().any(|(_, request, flag)| *request == Request::Exit && flag.load(Ordering::Relaxed))
+    }
+
     /// The signals that have arrived since the last call, each once.
     pub(crate) fn take(&mut self) -> Vec<(&'static str, Request)> {
         let mut bytes = [0; 64];
@@ -80,10 +85,16 @@ mod tests {
     #[test]
     fn a_signal_is_reported_once() {
         let mut signals = Signals::new(None).unwrap();
-        assert!(signals.take().is_empty());
+        assert!(signals.take().is_empty() && !signals.ask_for_end());
         low_level::raise(SIGUSR2).unwrap();
         low_level::raise(SIGUSR2).unwrap();
+        assert!(!signals.ask_for_end());
         assert_eq!(signals.take(), [("SIGUSR2", Request::Status)]);
         assert!(signals.take().is_empty());
+        low_level::raise(SIGINT).unwrap();
+        // It is still to be served.
+        assert!(signals.ask_for_end() && signals.ask_for_end());
+        assert_eq!(signals.take(), [("SIGINT", Request::Exit)]);
+        assert!(!signals.ask_for_end());
     }
 }

@@ -96,6 +96,49 @@ fn a_password_that_is_not_cached_is_read_again_for_each_renegotiation() {
     assert_eq!(client.count(UP), 1, "{}", client.log());
 }
 
+/// What a process has started and not yet waited for, scripts among that.
+fn children(process: &Process) -> String {
+    let id = process.id();
+    fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default()
+}
+
+#[test]
+fn scripts_at_the_end_of_a_tunnel_hold_up_neither_the_loop_nor_who_asks_twice() {
+    let place = Place::new("closing");
+    let mut server = place.serve("server", "proto udp\nkeepalive 1 4\n");
+    let down =
+        place.script("down", "echo $script_type $signal >>said\nwhile [ -e wait ]; do sleep 0.1; done");
+    let mut client = place.connect(&format!(
+        "remote {SERVER_IPV4} 1194 udp\nscript-security 2\nroute-pre-down {down}\ndown {down}\nconnect-retry 1 1\n\
+         route 10.99.0.0 255.255.0.0\n"
+    ));
+    client.expect_line(UP, PATIENCE);
+    // The session ends and the scripts take their time: signals are served, and nothing begins anew before they end.
+    place.folder.write("wait", "");
+    client.signal(Signal::USR1);
+    assert!(wait_until(PATIENCE, || place.file("said").contains("route-pre-down sigusr1\n")));
+    client.signal(Signal::USR2);
+    client.expect_line("OpenVPN STATISTICS", PATIENCE);
+    assert_eq!(client.count(UP), 1);
+    fs::remove_file(place.folder.path().join("wait")).unwrap();
+    assert!(wait_until(PATIENCE, || client.count(UP) == 2), "{}", client.log());
+    assert_eq!(place.file("said"), "route-pre-down sigusr1\ndown sigusr1\n");
+    place.ping();
+
+    // At the end the scripts hang; who asks again does not wait for them, and the route has gone.
+    place.folder.write("wait", "");
+    client.signal(Signal::TERM);
+    assert!(wait_until(PATIENCE, || place.file("said").contains("route-pre-down sigterm\n")));
+    assert!(wait_until(PATIENCE, || !children(&client).is_empty()));
+    client.signal(Signal::TERM);
+    assert!(client.expect_exit(PATIENCE).success());
+    client.expect_line("the scripts that still run are not waited for, and are killed", PATIENCE);
+    assert!(!place.network.client.run("ip", &["route"]).contains("10.99.0.0"));
+
+    server.signal(Signal::TERM);
+    server.expect_exit(PATIENCE);
+}
+
 /// A proxy, and how the client goes through it.
 struct Way {
     name: &'static str,

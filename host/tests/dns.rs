@@ -87,8 +87,8 @@ impl Office {
         self.at.file("calls")
     }
 
-    /// The process that guards a client's settings.
-    fn guard_of(client: &Process) -> u32 {
+    /// What a process has started: the guard of a client's settings.
+    fn child_of(client: &Process) -> u32 {
         let id = client.id();
         let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
         children.split_ascii_whitespace().next().unwrap().parse().unwrap()
@@ -153,7 +153,7 @@ fn a_client_that_is_killed_leaves_nothing() {
 
     // Both at once: the next start finds what is left, and could not even find its server otherwise.
     let client = office.connect("both", "redirect-gateway\n");
-    kill(Office::guard_of(&client));
+    kill(Office::child_of(&client));
     kill(client.id());
     drop(client);
     assert_ne!(now().0, before.0);
@@ -164,6 +164,31 @@ fn a_client_that_is_killed_leaves_nothing() {
     client.signal(Signal::TERM);
     assert!(client.expect_exit(PATIENCE).success());
     assert_eq!(now(), before);
+}
+
+/// Killed at any moment, it leaves the system its default route.
+#[test]
+fn a_guard_hears_of_a_route_before_it_is_taken_away() {
+    let office = Office::new("dns order", "");
+    office.at.network.client.run("ip", &["route", "add", "default", "via", SERVER_IPV4]);
+    let conf = office.at.folder.write("client.conf", client_text("redirect-gateway\n"));
+    let calls = ["strace", "-f", "-s", "4096", "-e", "trace=write,sendto,sendmsg", "-o", "trace"];
+    let args = [&calls[1..], &[Adit.executable(), path(&conf)]].concat();
+    let (network, folder) = (&office.at.network.client, office.at.folder.path());
+    let mut client = Process::start(network, folder, "client", calls[0], &args);
+    client.expect_line(UP, PATIENCE);
+    let trace = office.at.file("trace");
+    let (_, trace) = trace.split_once("TUN/TAP device").unwrap();
+    let first = |what: &[&str]| {
+        let line = trace.lines().position(|line| what.iter().all(|what| line.contains(what)));
+        line.unwrap_or_else(|| panic!("{what:?}: {trace}"))
+    };
+    let told = first(&["keep", "route add 0.0.0.0/0 via 192.0.2.1"]);
+    assert!(told < first(&["RTM_DELROUTE"]), "{trace}");
+    // What is traced would outlive who traces.
+    let adit = Pid::from_raw(Office::child_of(&client) as i32).unwrap();
+    kill_process(adit, Signal::TERM).unwrap();
+    assert!(client.expect_exit(PATIENCE).success());
 }
 
 #[test]

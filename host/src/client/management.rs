@@ -90,11 +90,12 @@ impl ClientRole {
         }
     }
 
-    /// Whether the event has to wait for the release.
+    /// Whether the event has to wait for the release, or for the end of the tunnel before.
     pub(super) fn holds(&mut self, node: &Node<Client>, event: &Event) -> bool {
         let begins = matches!(event, Event::ConnectRequested { .. } | Event::CredentialsRequested { .. });
         // A login in the midst of a session belongs to a renegotiation, and begins nothing.
-        let holds = begins && node.management.is_holding() && !node.engine.is_connected();
+        let holds =
+            begins && (node.management.is_holding() || self.is_closing()) && !node.engine.is_connected();
         if holds {
             self.held = Some(event.clone());
         }

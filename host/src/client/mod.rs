@@ -1,5 +1,6 @@
 //! The host of a client: links to its server, the login, and the system's side of what the server pushes.
 
+mod closing;
 mod links;
 mod login;
 mod management;
@@ -29,10 +30,11 @@ use crate::privileges::Privileges;
 use crate::resolve::{Found, LookedUp};
 use crate::run::{Node, Outcome, Role};
 use crate::scripts::{Done, Env, Hook, TunnelHooks, facts};
-use crate::signals::Request;
+use crate::signals::{Request, Signals};
 use crate::status;
 use crate::task::Task;
 use crate::timer::Every;
+use closing::Closing;
 use links::tcp_failed;
 use system::{Named, Stage};
 
@@ -68,8 +70,12 @@ pub(crate) struct ClientRole {
     narrator: Narrator,
     privileges: Privileges,
     waiting: Option<Waiting>,
-    /// A beginning that waits for the management interface's release.
+    /// A beginning that waits for the management interface's release, or for the end of the tunnel before.
     held: Option<Event>,
+    /// A tunnel that is being closed.
+    closing: Option<Closing>,
+    /// The next one waits for that.
+    up_waits: bool,
     /// The link in use, and where it leads to: the server's address, or a proxy's.
     link: Option<(LinkId, SocketAddr)>,
     /// What the engine asked for last.
@@ -137,6 +143,8 @@ impl ClientRole {
             privileges,
             waiting: None,
             held: None,
+            closing: None,
+            up_waits: false,
             link: None,
             attempt: None,
             control: None,
@@ -161,7 +169,7 @@ impl ClientRole {
     }
 
     /// Ends: closes everything, or keeps the tunnel for the next run.
-    pub(crate) fn finish(mut self, node: &mut Node<Client>, keep: bool) -> Option<Tunnel> {
+    pub(crate) fn finish(mut self, node: &mut Node<Client>, keep: bool, signals: &Signals) -> Option<Tunnel> {
         self.write_status(node);
         node.io.close_links();
         if let Some(name) = &node.end {
@@ -170,13 +178,16 @@ impl ClientRole {
         match self.tunnel.take() {
             Some(tunnel) if keep => {
                 if self.host.scripts.up_restart {
-                    self.hooks.run(&node.clock, Hook::Down, "restart", self.signal.as_deref());
+                    self.hooks.run(&node.clock, Hook::Down, "restart", self.signal.as_deref(), signals);
                 }
                 return Some(tunnel.park(&mut node.io));
             }
-            Some(tunnel) => self.close_tunnel(tunnel, node),
-            None => {}
+            tunnel => {
+                self.tunnel = tunnel;
+                self.down(node, node.clock.now());
+            }
         }
+        self.finish_closing(node, signals);
         if let Some(guard) = self.guard {
             guard.finish(&self.log);
         }
@@ -198,9 +209,9 @@ impl ClientRole {
                 Remapped::Sigterm => Outcome::Exit(0),
             });
         } else if !self.host.persist_tun {
-            self.down(node);
+            self.down(node, now);
         } else if self.host.scripts.up_restart && self.tunnel.is_some() {
-            self.hooks.start(now, &node.io.poller, Hook::Down, "restart");
+            self.hooks.start(now, &node.io.poller, Hook::Down, "restart", None);
         }
     }
 
@@ -393,6 +404,9 @@ impl Role<Client> for ClientRole {
     }
 
     fn released(&mut self, node: &mut Node<Client>, now: Instant) {
+        if self.is_closing() {
+            return;
+        }
         if let Some(event) = self.held.take() {
             self.handle_event(node, now, event);
         }

@@ -1,6 +1,7 @@
 //! The system's side of a session: device, addresses, routes and name resolution, as the server pushed them.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use adit::Instant;
@@ -68,11 +69,21 @@ impl ClientRole {
             let name = self.tunnel.as_ref().map_or("", Tunnel::name);
             self.log.info(format_args!("Preserving previous TUN/TAP instance: {name}"));
             if self.host.scripts.up_restart {
-                self.hooks.start(now, &node.io.poller, Hook::Up, "restart");
+                self.hooks.start(now, &node.io.poller, Hook::Up, "restart", None);
             }
             if self.stage.is_none() {
                 self.complete(node);
             }
+            return;
+        }
+        if self.settings.is_some() && self.tunnel.is_some() {
+            self.log.info(
+                "NOTE: Pulled options changed on restart, will need to close and reopen TUN/TAP device.",
+            );
+            self.down(node, now);
+        }
+        if self.is_closing() {
+            self.up_waits = true;
             return;
         }
         if let Err(why) = self.open_tunnel(node, &settings) {
@@ -108,7 +119,8 @@ impl ClientRole {
 
     /// Goes on with setting the system up, as far as nothing has to be waited for.
     pub(super) fn advance(&mut self, node: &mut Node<Client>, now: Instant) {
-        let heard = match &mut self.tunnel {
+        let closing = self.closing.as_mut().and_then(|closing| closing.tunnel.as_mut());
+        let heard = match self.tunnel.as_mut().or(closing) {
             Some(tunnel) => tunnel.hear(&node.io, &self.log),
             None => device::hear(&mut self.guard, &node.io, &self.log),
         };
@@ -144,7 +156,7 @@ impl ClientRole {
         }
         if matches!(self.stage, Some(Stage::Routes { at }) if at <= now) {
             self.add_routes(node);
-            if self.hooks.start(now, &node.io.poller, Hook::RouteUp, "init") {
+            if self.hooks.start(now, &node.io.poller, Hook::RouteUp, "init", None) {
                 self.stage = Some(Stage::RouteUp);
             } else {
                 self.stage = None;
@@ -229,6 +241,7 @@ impl ClientRole {
                 self.stage = None;
                 self.complete(node);
             }
+            (Hook::RoutePreDown | Hook::Down, _) => self.go_on_closing(node, now, hook),
             _ => {}
         }
     }
@@ -248,7 +261,7 @@ impl ClientRole {
     }
 
     fn after_dns(&mut self, node: &Node<Client>, now: Instant) -> Stage {
-        if self.hooks.start(now, &node.io.poller, Hook::Up, "init") {
+        if self.hooks.start(now, &node.io.poller, Hook::Up, "init", None) {
             Stage::Up
         } else {
             self.routes_stage(now)
@@ -275,26 +288,20 @@ impl ClientRole {
     }
 
     fn open_tunnel(&mut self, node: &mut Node<Client>, settings: &TunnelSettings) -> Result<(), String> {
-        let first = self.settings.is_none();
         let mut tunnel = match self.tunnel.take() {
             // Kept by an earlier run.
-            Some(mut tunnel) if first => {
+            Some(mut tunnel) => {
                 tunnel.resume(&mut node.io, &self.log)?;
                 // The configuration may be another now, and what is found must be the system's own.
                 tunnel.reset(&self.log);
                 tunnel
             }
-            other => {
-                if let Some(old) = other {
-                    self.log.info("NOTE: Pulled options changed on restart, will need to close and reopen TUN/TAP device.");
-                    self.close_tunnel(old, node);
-                }
-                Tunnel::open(&self.host.dev, &mut node.io, &self.log)?.guarded_by(self.guard.take())
-            }
+            None => Tunnel::open(&self.host.dev, &mut node.io, &self.log)?.guarded_by(self.guard.take()),
         };
         let command = match &self.host.dns_updown {
             DnsUpdown::Command(command) if self.host.scripts.security >= ScriptSecurity::Scripts => {
-                Some(UserCommand { words: command.words.clone() })
+                let directory = self.host.process.cd.as_ref().map(PathBuf::from);
+                Some(UserCommand { words: command.words.clone(), directory })
             }
             _ => None,
         };
@@ -361,32 +368,6 @@ impl ClientRole {
             return false;
         }
         tunnel.dns_up(&all, by_command, &node.io, &self.log)
-    }
-
-    pub(super) fn down(&mut self, node: &mut Node<Client>) {
-        self.settings = None;
-        self.stage = None;
-        self.names = None;
-        self.watch = None;
-        if let Some(tunnel) = self.tunnel.take() {
-            self.close_tunnel(tunnel, node);
-        }
-    }
-
-    /// Closes the device, and waits for the scripts that are told so: there is no session that could suffer from it.
-    pub(super) fn close_tunnel(&mut self, mut tunnel: Tunnel, node: &mut Node<Client>) {
-        let (hooks, clock) = (&mut self.hooks, &node.clock);
-        let signal = self.signal.as_deref();
-        hooks.run(clock, Hook::RoutePreDown, "init", signal);
-        tunnel.remove_routes(&self.log);
-        if self.host.scripts.down_pre {
-            hooks.run(clock, Hook::Down, "init", signal);
-            self.guard = tunnel.close(&mut node.io, &self.log);
-        } else {
-            self.guard = tunnel.close(&mut node.io, &self.log);
-            hooks.run(clock, Hook::Down, "init", signal);
-        }
-        hooks.forget_device();
     }
 }
 

@@ -7,10 +7,12 @@ use adit::config::DnsSettings;
 use super::profile::{Profile, dnssec_word, transport_word};
 use super::{Note, program};
 
-/// The command, and what is in its environment in any case.
+/// The command, which runs like all scripts: in the folder that `cd` names, and with an environment of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UserCommand {
     pub(crate) words: Vec<String>,
+    /// `cd`
+    pub(crate) directory: Option<PathBuf>,
 }
 
 impl UserCommand {
@@ -19,8 +21,8 @@ impl UserCommand {
         let which = if up { "up" } else { "down" };
         let [program, args @ ..] = &self.words[..] else { return };
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let program = program::find(program).unwrap_or_else(|| PathBuf::from(program));
-        notes.push(match program::run(&program, &args, "", &environment(up, dev, settings)) {
+        let env = environment(up, dev, settings);
+        notes.push(match program::run_alone(program.as_ref(), &args, self.directory.as_deref(), &env) {
             Ok(()) => Note::Info(format!("dns {which} command exited with status 0")),
             Err(why) => Note::Warning(format!("dns {which} command: {why}")),
         });
@@ -71,6 +73,19 @@ pub(crate) fn variables(settings: &DnsSettings) -> Vec<(String, String)> {
 mod tests {
     use super::super::profile::tests::pushed;
     use super::*;
+
+    #[test]
+    fn it_runs_in_its_folder_and_finds_nothing_else_in_its_environment() {
+        let folder = std::env::temp_dir().canonicalize().unwrap();
+        let script = "test \"$PWD\" = \"$0\" && test \"$dev\" = tun7 && test -z \"$CARGO_MANIFEST_DIR$HOME\"";
+        let words = ["/bin/sh", "-c", script, folder.to_str().unwrap()].map(str::to_owned).to_vec();
+        let mut notes = Vec::new();
+        for (directory, fine) in [(Some(folder), true), (None, false)] {
+            let command = UserCommand { words: words.clone(), directory };
+            command.run(true, "tun7", &DnsSettings::default(), &mut notes);
+            assert_eq!(matches!(notes.pop(), Some(Note::Info(_))), fine);
+        }
+    }
 
     #[test]
     fn variables_are_those_of_openvpn() {

@@ -39,6 +39,21 @@ pub(super) fn run(
     run_for(PATIENCE, program, args, input, env)
 }
 
+/// The same for a command of the user's: with nothing but `env` in its environment, in `directory`.
+pub(super) fn run_alone(
+    program: &Path,
+    args: &[&str],
+    directory: Option<&Path>,
+    env: &[(String, String)],
+) -> Result<(), String> {
+    let mut command = Command::new(program);
+    command.env_clear();
+    if let Some(directory) = directory {
+        command.current_dir(directory);
+    }
+    run_command(PATIENCE, command, args, "", env)
+}
+
 fn run_for(
     patience: Duration,
     program: &Path,
@@ -46,8 +61,18 @@ fn run_for(
     input: &str,
     env: &[(String, String)],
 ) -> Result<(), String> {
-    let shown = || format!("{} {}", program.display(), args.join(" "));
-    let mut command = Command::new(program);
+    run_command(patience, Command::new(program), args, input, env)
+}
+
+fn run_command(
+    patience: Duration,
+    mut command: Command,
+    args: &[&str],
+    input: &str,
+    env: &[(String, String)],
+) -> Result<(), String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let shown = || format!("{program} {}", args.join(" "));
     command.args(args).envs(env.iter().map(|(name, value)| (name, value)));
     let ended = run_until(command, input, Instant::now() + patience);
     let (status, said) = ended.map_err(|error| format!("cannot run '{}': {}", shown(), cause(&error)))?;

@@ -60,7 +60,7 @@ impl Guard {
         let start = || {
             let mut child = Command::new("/proc/self/exe")
                 .arg(WORD)
-                .args(command.map_or(&[][..], |command| &command.words))
+                .args(command.map(worker::arguments).unwrap_or_default())
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null())
@@ -76,12 +76,21 @@ impl Guard {
         })
     }
 
-    /// To be undone at the end, in reverse order.
+    /// To be undone at the end, in reverse order, beside what is kept already.
     pub(crate) fn keep(&mut self, changes: &[Change]) {
+        self.say_kept(false, changes);
+    }
+
+    /// The same in place of what is kept.
+    pub(crate) fn keep_only(&mut self, changes: &[Change]) {
+        self.say_kept(true, changes);
+    }
+
+    fn say_kept(&mut self, mut anew: bool, changes: &[Change]) {
         let undo: Vec<String> =
             changes.iter().filter_map(Change::inverse).map(|change| change.to_string()).collect();
         for part in undo.chunks(KEPT_AT_ONCE) {
-            self.say(&json!({ "keep": part }));
+            self.say(&json!({ "forget": std::mem::take(&mut anew), "keep": part }));
         }
     }
 

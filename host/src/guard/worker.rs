@@ -1,6 +1,9 @@
 //! The guard's own process.
 
+use std::ffi::OsString;
 use std::io::{self, BufRead, Read, Write};
+use std::iter;
+use std::path::PathBuf;
 
 use adit::config::{PushBase, TunnelSettings};
 use serde_json::{Value, json};
@@ -18,13 +21,22 @@ const MAX_KEPT: usize = 1 << 16;
 /// The longest name of a device, in bytes: the kernel's.
 const MAX_DEV: usize = 15;
 
-/// Serves until standard input closes; then takes back what there is. `words` are the command of `dns-updown`, if there
-/// is one. Signals are for the client: a guard goes after it.
-pub(crate) fn run(words: Vec<String>) {
+/// What a guard is started with if it may run that command.
+pub(super) fn arguments(command: &UserCommand) -> Vec<OsString> {
+    let directory = command.directory.clone().unwrap_or_default().into_os_string();
+    iter::once(directory).chain(command.words.iter().map(OsString::from)).collect()
+}
+
+/// Serves until standard input closes; then takes back what there is. `arguments` say the command of `dns-updown`, if
+/// there is one: its folder, or nothing, and its words. Signals are for the client: a guard goes after it.
+pub(crate) fn run(arguments: Vec<String>) {
     for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2] {
         let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
     }
-    let command = (!words.is_empty()).then_some(UserCommand { words });
+    let mut words = arguments.into_iter();
+    let directory = words.next().filter(|directory| !directory.is_empty()).map(PathBuf::from);
+    let words: Vec<String> = words.collect();
+    let command = (!words.is_empty()).then_some(UserCommand { words, directory });
     let mut worker = Worker { command, kept: Vec::new(), applied: None, journal: Journal::open() };
     let mut input = io::stdin().lock();
     while let Some(line) = next_line(&mut input) {
@@ -53,13 +65,15 @@ struct Worker {
 
 impl Worker {
     fn obey(&mut self, message: &Value) {
+        // One message may put others in the place of what was kept: there is no moment without any.
+        if message["forget"] == true {
+            self.kept.clear();
+        }
         if let Some(changes) = message["keep"].as_array() {
             let room = MAX_KEPT.saturating_sub(self.kept.len());
             self.kept.extend(changes.iter().filter_map(route).take(room));
-            self.note();
         }
-        if message["forget"] == true {
-            self.kept.clear();
+        if ["forget", "keep"].iter().any(|word| message.get(word).is_some()) {
             self.note();
         }
         if message["down"] == true {
@@ -163,7 +177,7 @@ mod tests {
 
     fn worker(command: &[&str]) -> Worker {
         let words: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
-        let command = (!words.is_empty()).then_some(UserCommand { words });
+        let command = (!words.is_empty()).then_some(UserCommand { words, directory: None });
         Worker { command, kept: Vec::new(), applied: None, journal: Journal::open() }
     }
 
@@ -217,6 +231,21 @@ mod tests {
         for text in ["address add 10.0.0.1/24 dev eth0", "link set dev eth0 up mtu 1", ""] {
             assert_eq!(route(&json!(text)), None, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_kept_is_replaced_at_once() {
+        let mut worker = worker(&[]);
+        let change = |n: u8| format!("route del 10.{n}.0.0/16 via 192.0.2.1 dev no-such-device");
+        let kept = |worker: &Worker| worker.kept.iter().map(Change::to_string).collect::<Vec<_>>();
+        worker.obey(&json!({ "keep": [change(1)] }));
+        worker.obey(&json!({ "keep": [change(2)] }));
+        assert_eq!(kept(&worker), [change(1), change(2)]);
+        worker.obey(&json!({ "forget": true, "keep": [change(3)] }));
+        assert_eq!(kept(&worker), [change(3)]);
+        worker.obey(&json!({ "forget": true }));
+        assert_eq!(kept(&worker), [""; 0]);
+        worker.journal.close();
     }
 
     #[test]

@@ -28,6 +28,7 @@ use crate::errors::cause;
 use crate::lines::Narrator;
 use crate::log::Log;
 use crate::run::Node;
+use crate::signals::Signals;
 use crate::sys::local_time;
 
 /// How soon a file is looked at again; each time twice as late, up to [`MAX_PAUSE`].
@@ -204,7 +205,7 @@ impl ClientHooks {
     }
 
     /// All clients have gone, and the process may follow: waits for the scripts that are told so.
-    pub(crate) fn finish(&mut self, node: &Node<Server>) {
+    pub(crate) fn finish(&mut self, node: &Node<Server>, signals: &Signals) {
         let clock = node.clock;
         let until = clock.now() + LAST_PATIENCE;
         // Nobody is left to be let in; the others count what comes and goes.
@@ -213,8 +214,8 @@ impl ClientHooks {
         for (_, network) in std::mem::take(&mut self.unlearning) {
             self.unlearn(node, clock.now(), network);
         }
-        while !self.scripts.runner.is_idle() && clock.now() < until {
-            for (then, end) in self.scripts.runner.finish(|| clock.now(), until) {
+        while !self.scripts.runner.is_idle() && clock.now() < until && !signals.ask_for_end() {
+            for (then, end) in self.scripts.runner.finish(|| clock.now(), until, Some(signals)) {
                 if let Then::Connect(connecting) = then {
                     self.connected_too_late(node, clock.now(), connecting.peer, end.is_success());
                 }

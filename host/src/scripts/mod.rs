@@ -22,7 +22,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use adit::PeerId;
-use adit::config::{HostConfig, ScriptConfig, ScriptSecurity};
+use adit::config::{DnsUpdown, HostConfig, ScriptConfig, ScriptSecurity};
 use rustix::fs::Access;
 
 use crate::errors::cause;
@@ -74,6 +74,10 @@ impl<T> Scripts<T> {
 pub(crate) fn check(host: &HostConfig) -> Result<Option<&'static str>, String> {
     let scripts = &host.scripts;
     let verify = scripts.auth_user_pass_verify.as_ref().map(|script| &script.command);
+    let dns_updown = match &host.dns_updown {
+        DnsUpdown::Command(command) => Some(command),
+        DnsUpdown::Builtin | DnsUpdown::Forced | DnsUpdown::Disabled => None,
+    };
     let commands = [
         ("up", scripts.up.as_ref()),
         ("down", scripts.down.as_ref()),
@@ -85,16 +89,17 @@ pub(crate) fn check(host: &HostConfig) -> Result<Option<&'static str>, String> {
         ("client-connect", scripts.client_connect.as_ref()),
         ("client-disconnect", scripts.client_disconnect.as_ref()),
         ("learn-address", scripts.learn_address.as_ref()),
+        ("dns-updown", dns_updown),
     ];
     let mut any = false;
     for (directive, command) in commands {
         let Some(program) = command.and_then(|command| command.words.first()) else { continue };
         any = true;
-        // In another root directory it is there that it must be.
-        let root = host.process.chroot.as_deref().unwrap_or("/");
+        // In another root directory it is there that it must be; but not for a guard, which stays outside.
+        let chroot = host.process.chroot.as_deref().filter(|_| directive != "dns-updown");
         let path = PathBuf::from(host.process.cd.as_deref().unwrap_or("")).join(program);
-        let path = match path.strip_prefix("/") {
-            Ok(inner) if host.process.chroot.is_some() => PathBuf::from(root).join(inner),
+        let path = match (path.strip_prefix("/"), chroot) {
+            (Ok(inner), Some(root)) => PathBuf::from(root).join(inner),
             _ => path,
         };
         rustix::fs::access(&path, Access::EXEC_OK).map_err(|error| {
@@ -130,6 +135,10 @@ mod tests {
         assert_eq!(
             checked("script-security 2\nup /bin/sh\nclient-connect \"/no/such -x\"\n"),
             Err("client-connect: the command '/no/such' cannot be executed: No such file or directory".into())
+        );
+        assert_eq!(
+            checked("script-security 2\ndns-updown /no/such\n"),
+            Err("dns-updown: the command '/no/such' cannot be executed: No such file or directory".into())
         );
         assert_eq!(
             checked("learn-address /proc/version\n"),

@@ -22,6 +22,7 @@ use super::env::Env;
 use crate::errors::cause;
 use crate::log::Log;
 use crate::poller::{Poller, Source};
+use crate::signals::Signals;
 
 /// How many run at once.
 const MAX_RUNNING: usize = 32;
@@ -148,17 +149,27 @@ impl<Q: PartialEq, T> Runner<Q, T> {
     }
 
     /// Waits, at most until `until`, for all that runs and waits. For a process that has nothing else to do any more.
-    pub(crate) fn finish(&mut self, now: impl Fn() -> Instant, until: Instant) -> Vec<(T, End)> {
+    /// It breaks off, and starts nothing, if one of `signals` asks for the end; that stays to be served.
+    pub(crate) fn finish(
+        &mut self,
+        now: impl Fn() -> Instant,
+        until: Instant,
+        signals: Option<&Signals>,
+    ) -> Vec<(T, End)> {
         loop {
             self.collect(now());
-            self.start(now(), None);
+            let asked = signals.is_some_and(Signals::ask_for_end);
+            if !asked {
+                self.start(now(), None);
+            }
             let left = until.since(now());
-            if self.running.is_empty() || left.is_zero() {
+            if self.running.is_empty() || left.is_zero() || asked {
                 return std::mem::take(&mut self.ended);
             }
             let bells = self.running.iter().filter_map(|running| running.bell.as_ref());
             let mut bells: Vec<_> = bells.map(|bell| PollFd::new(bell, PollFlags::IN)).collect();
-            let silent = bells.len() < self.running.len();
+            // A signal that comes between the question and the wait does not end the wait.
+            let silent = bells.len() < self.running.len() || signals.is_some();
             let next = self.running.iter().map(|running| running.until.since(now())).min().unwrap_or(left);
             let pause = if silent { LOOK_AGAIN } else { left.min(next) };
             let pause = Timespec { tv_sec: pause.as_secs() as i64, tv_nsec: pause.subsec_nanos().into() };

@@ -10,12 +10,13 @@ use adit::{Instant, Path, PeerCertificate, PeerId, RequestId};
 
 use super::env::Env;
 use super::facts::{self, DeviceFacts, RoutingFacts};
-use super::runner::Script;
+use super::runner::{End, Script};
 use super::verify::Verification;
 use super::{PATIENCE, Queue, Scripts, peer};
 use crate::clock::Clock;
 use crate::log::Log;
 use crate::poller::Poller;
+use crate::signals::Signals;
 
 /// A moment in the life of the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,8 +164,16 @@ impl TunnelHooks {
     }
 
     /// Starts the script of that moment, if there is one; [`reap`](Self::reap) tells of its end.
-    pub(crate) fn start(&mut self, now: Instant, poller: &Poller, hook: Hook, context: &str) -> bool {
-        let Some(script) = self.script(hook, context, None) else { return false };
+    /// `signal` is why the tunnel goes, if it does.
+    pub(crate) fn start(
+        &mut self,
+        now: Instant,
+        poller: &Poller,
+        hook: Hook,
+        context: &str,
+        signal: Option<&str>,
+    ) -> bool {
+        let Some(script) = self.script(hook, context, signal) else { return false };
         self.scripts.runner.submit(now, poller, Queue::Host, script);
         true
     }
@@ -196,13 +205,41 @@ impl TunnelHooks {
     }
 
     /// Runs the script of that moment, if there is one, and waits for its end; whether all is well. For those who have
-    /// nothing else to do meanwhile.
-    pub(crate) fn run(&mut self, clock: &Clock, hook: Hook, context: &str, signal: Option<&str>) -> bool {
+    /// nothing else to do meanwhile. A signal that asks for the end of the process ends that too.
+    pub(crate) fn run(
+        &mut self,
+        clock: &Clock,
+        hook: Hook,
+        context: &str,
+        signal: Option<&str>,
+        signals: &Signals,
+    ) -> bool {
         let Some(script) = self.script(hook, context, signal) else { return true };
         self.scripts.runner.enqueue(Queue::Host, script);
+        let ends = self.finish(clock, signals);
+        ends.is_some_and(|ends| ends.last().is_none_or(|(_, end)| end.is_success()))
+    }
+
+    /// Waits for all scripts that run or are to run: the moments whose have ended. `None` if somebody does not want to
+    /// wait: they are killed.
+    pub(crate) fn wait(&mut self, clock: &Clock, signals: &Signals) -> Option<Vec<Hook>> {
+        let ends = self.finish(clock, signals)?;
+        let hooks = ends.into_iter().filter_map(|(then, _)| match then {
+            Then::Hook(hook) => Some(hook),
+            Then::Verify(_) | Then::Nothing => None,
+        });
+        Some(hooks.collect())
+    }
+
+    fn finish(&mut self, clock: &Clock, signals: &Signals) -> Option<Vec<(Then, End)>> {
         let until = clock.now() + 2 * PATIENCE;
-        let ends = self.scripts.runner.finish(|| clock.now(), until);
-        ends.last().is_none_or(|(_, end)| end.is_success())
+        let ends = self.scripts.runner.finish(|| clock.now(), until, Some(signals));
+        if self.scripts.runner.is_idle() {
+            return Some(ends);
+        }
+        self.log.warning("the scripts that still run are not waited for, and are killed");
+        self.scripts.runner.kill(|_| true);
+        None
     }
 
     fn script(&mut self, hook: Hook, context: &str, signal: Option<&str>) -> Option<Script<Then>> {

@@ -206,12 +206,12 @@ fn at_the_end_all_is_waited_for_but_not_for_ever() {
     place.submit(0, 2, "echo 2 >>out");
     let clock = place.clock;
     let patience = Duration::from_secs(30);
-    let ends = place.runner.finish(|| clock.now(), clock.now() + patience);
+    let ends = place.runner.finish(|| clock.now(), clock.now() + patience, None);
     assert_eq!(ends, [(1, End::Exit(0)), (2, End::Exit(0))]);
     assert_eq!(place.file("out"), "1\n2\n");
     place.submit(0, 3, "sleep 5");
     let begun = clock.now();
-    assert_eq!(place.runner.finish(|| clock.now(), begun + Duration::from_millis(50)), []);
+    assert_eq!(place.runner.finish(|| clock.now(), begun + Duration::from_millis(50), None), []);
     assert!(clock.now().since(begun) < Duration::from_secs(4));
 }
 
