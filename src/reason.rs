@@ -108,7 +108,7 @@ reasons! {
     Recursive = 66, "recursive";
 
     // The router.
-    /// The header checksum of an IPv4 packet is wrong.
+    /// A checksum that the router looks at is wrong: an IPv4 header's, or an ICMP error's.
     BadChecksum = 70, "bad-checksum";
     /// From an address that no packet may have, or that cannot come from there (RFC 1812 §5.3.7).
     Martian = 71, "martian";
@@ -146,6 +146,10 @@ reasons! {
     NoNeighbour = 87, "no-neighbour";
     /// Nothing listens at the gateway's address for that.
     NoService = 88, "no-service";
+    /// It names the way that it wants to go: IPv4's source routes, IPv6's routing headers.
+    SourceRoute = 89, "source-route";
+    /// The first fragment of its datagram has not come in time.
+    FragmentTimeout = 90, "fragment-timeout";
 }
 
 impl fmt::Display for DropReason {

@@ -17,6 +17,7 @@ mod clients;
 mod event;
 mod flow;
 mod forward;
+mod header;
 mod icmp;
 mod outbox;
 mod packet;

@@ -3,9 +3,10 @@
 //! Everything by offset and in place. What is read is trusted no further than the packet is long.
 
 use super::address::Address;
+use super::header::{Fragment, Header};
 use crate::buffer::PacketBuf;
 use crate::reason::DropReason;
-use crate::wire::checksum::{Delta, checksum};
+use crate::wire::checksum::Delta;
 
 pub(super) const TCP: u8 = 6;
 pub(super) const UDP: u8 = 17;
@@ -23,8 +24,6 @@ pub(super) mod tcp_flags {
 const TCP_HEADER: usize = 20;
 const UDP_HEADER: usize = 8;
 const ICMP_HEADER: usize = 8;
-/// The most IPv6 extension headers that are walked through.
-const MAX_EXTENSIONS: usize = 8;
 
 /// Where a flow's packets come from and go to, above IP too.
 ///
@@ -49,16 +48,6 @@ impl<A: Copy> Tuple<A> {
             destination_port: self.source_port,
         }
     }
-}
-
-/// A part of a datagram.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fragment {
-    pub(super) id: u32,
-    /// Where its payload belongs, in bytes.
-    pub(super) offset: u16,
-    /// Whether it is not the last.
-    pub(super) more: bool,
 }
 
 /// What follows the IP headers.
@@ -96,6 +85,8 @@ pub(super) struct Inner<A> {
     pub(super) offset: usize,
     pub(super) tuple: Tuple<A>,
     pub(super) fragment: Option<Fragment>,
+    /// Whether routers must not fragment it: IPv4's DF, and always with IPv6.
+    pub(super) dont_fragment: bool,
     /// TTL or hop limit.
     pub(super) hops: u8,
     /// Length of the whole packet, in bytes.
@@ -107,33 +98,39 @@ impl<A: Address> Inner<A> {
     ///
     /// # Errors
     ///
-    /// It is shorter than its headers say, its header checksum is wrong, or it is a first fragment without all of its
-    /// transport header (RFC 1858, RFC 7112).
+    /// As [`Header::parse`]; or the transport header makes no sense, or is not all in a first fragment (RFC 1858,
+    /// RFC 7112).
     #[inline]
     pub(super) fn parse(buf: &mut PacketBuf<'_>) -> Result<Self, DropReason> {
-        let packet = buf.payload();
-        let (protocol, offset, fragment, hops, len) =
-            if A::VERSION == 4 { ipv4(packet)? } else { ipv6(packet)? };
-        buf.truncate(len);
-        let packet = buf.payload();
+        let header = Header::parse::<A>(buf.payload())?;
+        buf.truncate(header.len);
+        let mut inner = Self::new(&header, buf.payload());
+        if inner.transport == Transport::Later {
+            return Ok(inner);
+        }
+        let rest = buf.payload().get(header.offset..).unwrap_or(&[]);
+        let short =
+            if inner.fragment.is_some() { DropReason::BadFragment } else { DropReason::BadInnerPacket };
+        inner.read_transport(rest).ok_or(short)?;
+        Ok(inner)
+    }
+
+    /// As far as the IP header tells.
+    #[inline]
+    pub(super) fn new(header: &Header, packet: &[u8]) -> Self {
+        let Header { protocol, offset, fragment, dont_fragment, hops, len } = *header;
         let (source, destination) = A::pair(packet);
-        let mut inner = Self {
+        let later = fragment.is_some_and(|fragment| fragment.offset != 0);
+        Self {
             protocol,
-            transport: Transport::Other,
+            transport: if later { Transport::Later } else { Transport::Other },
             offset,
             tuple: Tuple { source, destination, source_port: 0, destination_port: 0 },
             fragment,
+            dont_fragment,
             hops,
             len,
-        };
-        if fragment.is_some_and(|fragment| fragment.offset != 0) {
-            inner.transport = Transport::Later;
-            return Ok(inner);
         }
-        let rest = packet.get(offset..).unwrap_or(&[]);
-        let short = if fragment.is_some() { DropReason::BadFragment } else { DropReason::BadInnerPacket };
-        inner.read_transport(rest).ok_or(short)?;
-        Ok(inner)
     }
 
     #[inline]
@@ -141,22 +138,28 @@ impl<A: Address> Inner<A> {
         match self.protocol {
             TCP => {
                 let header = rest.first_chunk::<TCP_HEADER>()?;
+                let len = usize::from(header[12] >> 4) * 4;
+                if len < TCP_HEADER || len > rest.len() {
+                    return None;
+                }
                 self.transport = Transport::Tcp { flags: header[13] };
                 self.set_ports([header[0], header[1], header[2], header[3]]);
             }
             UDP => {
                 let header = rest.first_chunk::<UDP_HEADER>()?;
+                let len = usize::from(u16::from_be_bytes([header[4], header[5]]));
+                if len < UDP_HEADER || (self.fragment.is_none() && len > rest.len()) {
+                    return None;
+                }
                 self.transport = Transport::Udp;
                 self.set_ports([header[0], header[1], header[2], header[3]]);
             }
             protocol if protocol == A::ICMP => {
                 let header = rest.first_chunk::<ICMP_HEADER>()?;
-                let id = u16::from_be_bytes([header[4], header[5]]);
-                self.transport = icmp_kind(A::VERSION, header[0]);
-                match self.transport {
-                    Transport::Echo { request: true } => self.tuple.source_port = id,
-                    Transport::Echo { request: false } => self.tuple.destination_port = id,
-                    _ => {}
+                self.set_icmp(header);
+                // An error is far smaller than any MTU, and must be looked into.
+                if self.fragment.is_some() && !matches!(self.transport, Transport::Echo { .. }) {
+                    return None;
                 }
             }
             _ => {}
@@ -165,7 +168,18 @@ impl<A: Address> Inner<A> {
     }
 
     #[inline]
-    fn set_ports(&mut self, [s0, s1, d0, d1]: [u8; 4]) {
+    pub(super) fn set_icmp(&mut self, header: &[u8; ICMP_HEADER]) {
+        let id = u16::from_be_bytes([header[4], header[5]]);
+        self.transport = icmp_kind(A::VERSION, header[0]);
+        match self.transport {
+            Transport::Echo { request: true } => self.tuple.source_port = id,
+            Transport::Echo { request: false } => self.tuple.destination_port = id,
+            _ => {}
+        }
+    }
+
+    #[inline]
+    pub(super) fn set_ports(&mut self, [s0, s1, d0, d1]: [u8; 4]) {
         self.tuple.source_port = u16::from_be_bytes([s0, s1]);
         self.tuple.destination_port = u16::from_be_bytes([d0, d1]);
     }
@@ -198,7 +212,7 @@ impl<A: Address> Inner<A> {
             }
             Transport::Udp => {
                 write_ports(packet, at, to);
-                patch_udp::<A>(packet, at + 6, moved.and(ports));
+                patch_udp(packet, at + 6, moved.and(ports));
             }
             Transport::Echo { request } => {
                 let id = if request { to.source_port } else { to.destination_port };
@@ -213,6 +227,23 @@ impl<A: Address> Inner<A> {
         self.tuple = *to;
     }
 
+    /// Gives the datagram, or the fragment, another identification.
+    pub(super) fn renumber(&self, packet: &mut [u8], id: u32) {
+        if A::VERSION == 4 {
+            let Some(field) = packet.get_mut(4..6).and_then(|field| field.first_chunk_mut::<2>()) else {
+                return;
+            };
+            let (old, new) = (u16::from_be_bytes(*field), id as u16);
+            *field = new.to_be_bytes();
+            patch(packet, 10, Delta::default().replace_word(old, new));
+        } else if let Some(fragment) = self.fragment
+            && let Some(field) =
+                packet.get_mut(..usize::from(fragment.start)).and_then(<[u8]>::last_chunk_mut::<4>)
+        {
+            *field = id.to_be_bytes();
+        }
+    }
+
     /// One hop further (RFC 1812, 5.3.1). The caller has looked that there is one left.
     #[inline]
     pub(super) fn count_hop(&mut self, packet: &mut [u8]) {
@@ -224,74 +255,6 @@ impl<A: Address> Inner<A> {
             patch(packet, 10, Delta::default().replace_word(0x0100, 0));
         }
     }
-}
-
-/// Protocol, offset of its header, fragment, TTL, length.
-type Header = (u8, usize, Option<Fragment>, u8, usize);
-
-#[inline]
-fn ipv4(packet: &[u8]) -> Result<Header, DropReason> {
-    let bad = DropReason::BadInnerPacket;
-    let header = packet.first_chunk::<20>().ok_or(bad)?;
-    let header_len = usize::from(header[0] & 0xF) * 4;
-    let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
-    if header[0] >> 4 != 4 || header_len < 20 || len < header_len || len > packet.len() {
-        return Err(bad);
-    }
-    if checksum([&packet[..header_len]]) != 0 {
-        return Err(DropReason::BadChecksum);
-    }
-    let bits = u16::from_be_bytes([header[6], header[7]]);
-    let (offset, more) = ((bits & 0x1FFF) * 8, bits & 0x2000 != 0);
-    let id = u32::from(u16::from_be_bytes([header[4], header[5]]));
-    let fragment = (offset != 0 || more).then_some(Fragment { id, offset, more });
-    Ok((header[9], header_len, fragment, header[8], len))
-}
-
-#[inline]
-fn ipv6(packet: &[u8]) -> Result<Header, DropReason> {
-    const HOP_BY_HOP: u8 = 0;
-    const ROUTING: u8 = 43;
-    const FRAGMENT: u8 = 44;
-    const DESTINATION: u8 = 60;
-
-    let bad = DropReason::BadInnerPacket;
-    let header = packet.first_chunk::<40>().ok_or(bad)?;
-    let len = 40 + usize::from(u16::from_be_bytes([header[4], header[5]]));
-    if header[0] >> 4 != 6 || len > packet.len() {
-        return Err(bad);
-    }
-    let (mut next, mut at, mut fragment) = (header[6], 40, None);
-    for _ in 0..MAX_EXTENSIONS {
-        match next {
-            HOP_BY_HOP | ROUTING | DESTINATION => {
-                let extension =
-                    packet[..len].get(at..).and_then(|rest| rest.first_chunk::<8>()).ok_or(bad)?;
-                next = extension[0];
-                at += 8 * (1 + usize::from(extension[1]));
-            }
-            FRAGMENT => {
-                let extension =
-                    packet[..len].get(at..).and_then(|rest| rest.first_chunk::<8>()).ok_or(bad)?;
-                let bits = u16::from_be_bytes([extension[2], extension[3]]);
-                let (offset, more) = (bits & 0xFFF8, bits & 1 != 0);
-                let id = u32::from_be_bytes([extension[4], extension[5], extension[6], extension[7]]);
-                next = extension[0];
-                at += 8;
-                if offset != 0 {
-                    fragment = Some(Fragment { id, offset, more });
-                    break; // what follows is the middle of something
-                }
-                // An atomic fragment (RFC 6946) is a whole packet.
-                fragment = more.then_some(Fragment { id, offset, more });
-            }
-            _ => break,
-        }
-    }
-    if at > len {
-        return Err(if fragment.is_some() { DropReason::BadFragment } else { bad });
-    }
-    Ok((next, at, fragment, header[7], len))
 }
 
 #[inline]
@@ -325,11 +288,12 @@ fn patch(packet: &mut [u8], at: usize, delta: Delta) {
     }
 }
 
-/// UDP over IPv4 may go without a checksum, which is 0; one that comes out as 0 is written as its other form.
+/// UDP may go without a checksum, which is 0 (over IPv6 only where both ends agreed, RFC 6935) and stays so; one that
+/// comes out as 0 is written as its other form.
 #[inline]
-fn patch_udp<A: Address>(packet: &mut [u8], at: usize, delta: Delta) {
+fn patch_udp(packet: &mut [u8], at: usize, delta: Delta) {
     let Some(field) = packet.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<2>()) else { return };
-    if A::VERSION == 4 && *field == [0, 0] {
+    if *field == [0, 0] {
         return;
     }
     delta.apply_to(field);
@@ -337,3 +301,6 @@ fn patch_udp<A: Address>(packet: &mut [u8], at: usize, delta: Delta) {
         *field = [0xFF, 0xFF];
     }
 }
+
+#[cfg(test)]
+mod tests;
