@@ -18,6 +18,10 @@ pub(super) trait Address: Copy + Eq + Ord + Hash + Debug + Into<IpAddr> + 'stati
     const LEN: usize;
     /// ICMP's protocol number.
     const ICMP: u8;
+    /// ICMP's type of an echo request.
+    const ECHO: u8;
+    /// And of its answer.
+    const ECHO_REPLY: u8;
     /// The address that stands for none.
     const UNSPECIFIED: Self;
 
@@ -51,6 +55,8 @@ impl Address for Ipv4Addr {
     const OFFSET: usize = 12;
     const LEN: usize = 4;
     const ICMP: u8 = 1;
+    const ECHO: u8 = 8;
+    const ECHO_REPLY: u8 = 0;
     const UNSPECIFIED: Self = Self::UNSPECIFIED;
     const HEADER: usize = 20;
     const LEAST_ERROR: usize = 576;
@@ -112,6 +118,8 @@ impl Address for Ipv6Addr {
     const OFFSET: usize = 8;
     const LEN: usize = 16;
     const ICMP: u8 = 58;
+    const ECHO: u8 = 128;
+    const ECHO_REPLY: u8 = 129;
     const UNSPECIFIED: Self = Self::UNSPECIFIED;
     const HEADER: usize = 40;
     const LEAST_ERROR: usize = 1280;

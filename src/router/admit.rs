@@ -5,6 +5,7 @@ use super::flow::{Direction, Flow, FlowId, TableFull};
 use super::forward::refuse;
 use super::icmp::IcmpError;
 use super::packet::{Inner, Transport};
+use super::rules::{Asked, deny};
 use super::zone::{Zone, ZoneId};
 use super::{Common, Family, Forward, Step, Way, ticks};
 use crate::buffer::PacketBuf;
@@ -26,13 +27,24 @@ pub(super) fn admit<A: Address>(
     inner: &Inner<A>,
     buf: &mut PacketBuf<'_>,
 ) -> Step<Admitted> {
-    if matches!(inner.transport, Transport::IcmpError | Transport::IcmpOther) {
+    // What answers nothing begins nothing.
+    let begins = !matches!(
+        inner.transport,
+        Transport::IcmpError | Transport::IcmpOther | Transport::Echo { request: false }
+    );
+    if !begins {
         return Err(DropReason::BadIcmp);
     }
-    let Some(to) = route(common, from, inner) else {
+    let Some(to) = common.route(from, inner.tuple.destination) else {
         return refuse(common, family, from, inner, buf, IcmpError::NoRoute, DropReason::NoRoute)
             .map(Admitted::Settled);
     };
+    let asked = Asked::of_packet(inner, inner.tuple.destination, inner.tuple.destination_port);
+    let judgement = common.judge(family, from, to, &asked);
+    if !judgement.is_allowed() {
+        return deny(common, family, tick, (from, to), inner, buf, (&asked, judgement))
+            .map(Admitted::Settled);
+    }
     // Where nothing is translated, the answers come as the packet reversed.
     let flow = Flow::new(
         inner.protocol,
@@ -56,17 +68,19 @@ pub(super) fn admit<A: Address>(
     Ok(Admitted::Flow(id, Direction::Forth))
 }
 
-/// Where the packet goes.
-fn route<A: Address>(common: &Common, from: Zone, inner: &Inner<A>) -> Option<Zone> {
-    let host = common.setup.host_mtu.map(|_| Zone::Host);
-    let to = match common.table.find(inner.tuple.destination.into()) {
-        Some(Way::Nowhere) => return None,
-        Some(Way::To(Zone::Peer(_))) if matches!(from, Zone::Peer(_)) && !common.setup.client_to_client => {
-            host
-        }
-        Some(Way::To(zone)) => Some(zone),
-        None => host,
-    };
-    // Back where it came from only between clients behind one.
-    to.filter(|to| *to != from)
+impl Common {
+    /// Where what is for that address goes.
+    pub(super) fn route<A: Address>(&self, from: Zone, destination: A) -> Option<Zone> {
+        let host = self.setup.host_mtu.map(|_| Zone::Host);
+        let to = match self.table.find(destination.into()) {
+            Some(Way::Nowhere) => return None,
+            Some(Way::To(Zone::Peer(_))) if matches!(from, Zone::Peer(_)) && !self.setup.client_to_client => {
+                host
+            }
+            Some(Way::To(zone)) => Some(zone),
+            None => host,
+        };
+        // Back where it came from only between clients behind one.
+        to.filter(|to| *to != from)
+    }
 }

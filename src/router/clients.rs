@@ -7,6 +7,9 @@ use alloc::vec::Vec;
 use crate::config::{ClientLimits, IpNetwork};
 use crate::peer::PeerId;
 
+use super::limits::Telling;
+use super::rules::{Layers, Rules};
+
 /// What the router is told of a client.
 #[derive(Clone, Debug)]
 pub struct ClientSetup {
@@ -21,12 +24,19 @@ pub struct ClientSetup {
     pub limits: Option<ClientLimits>,
 }
 
+/// Refused packets of one client that the host is told of, a second at most.
+const REFUSALS: u64 = 4;
+
 /// A client that is connected.
 pub(super) struct Client {
     pub(super) peer: PeerId,
     pub(super) identity: Arc<str>,
     pub(super) networks: Vec<IpNetwork>,
     pub(super) mtu: u16,
+    /// The rules that are about it.
+    pub(super) layers: Layers,
+    /// Refused packets of its, and how often the host hears of them.
+    pub(super) refusals: Telling,
 }
 
 /// All clients, by the index of their handle.
@@ -34,13 +44,15 @@ pub(super) struct Client {
 pub(super) struct Clients(Vec<Option<Client>>);
 
 impl Clients {
-    pub(super) fn insert(&mut self, peer: PeerId, setup: ClientSetup) {
+    pub(super) fn insert(&mut self, peer: PeerId, setup: ClientSetup, rules: &Rules, tick: u32) {
         let index = peer.index();
         if self.0.len() <= index {
             self.0.resize_with(index + 1, || None);
         }
         let ClientSetup { identity, networks, mtu, limits: _ } = setup;
-        self.0[index] = Some(Client { peer, identity: identity.into(), networks, mtu });
+        let layers = rules.layers_of(&identity);
+        let refusals = Telling::new(REFUSALS, tick);
+        self.0[index] = Some(Client { peer, identity: identity.into(), networks, mtu, layers, refusals });
     }
 
     pub(super) fn remove(&mut self, peer: PeerId) -> Option<Client> {
@@ -54,5 +66,10 @@ impl Clients {
 
     pub(super) fn get_mut(&mut self, peer: PeerId) -> Option<&mut Client> {
         self.0.get_mut(peer.index())?.as_mut().filter(|client| client.peer == peer)
+    }
+
+    /// All that are connected.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Client> {
+        self.0.iter_mut().flatten()
     }
 }

@@ -7,9 +7,11 @@ use core::time::Duration;
 
 use super::address::Address;
 use super::flow::{Direction, Flow};
+use super::limits::{Bucket, Telling};
+use super::rules::{Asked, Because, Judgement};
 use super::zone::Zone;
 use super::{Common, TICK_SHIFT};
-use crate::config::Lifetimes;
+use crate::config::{Action, Lifetimes};
 use crate::peer::PeerId;
 
 use super::packet::{TCP, UDP};
@@ -22,6 +24,32 @@ pub enum RouterEvent {
     FlowStarted(FlowInfo),
     /// A flow has ended; only with [`log_flows`](crate::config::RouterConfig::log_flows).
     FlowEnded(FlowInfo),
+    /// A rule refused a packet, or none allowed it. Of a flood only a few are told, with how many there were.
+    Denied(Denial),
+}
+
+/// A packet that the rules refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Denial {
+    /// Where its flow was begun from.
+    pub from: Zone,
+    /// Where it would have gone.
+    pub to: Zone,
+    /// The identity of the client that it is about: the one that began it, or the one that it is for.
+    pub identity: Option<Arc<str>>,
+    /// The destination's address.
+    pub destination: IpAddr,
+    /// The protocol's number above IP.
+    pub protocol: u8,
+    /// The port it goes to (TCP, UDP), or its type (ICMP); 0 for others.
+    pub selector: u16,
+    /// The line of the rule that decided; none if there are rules and none of them fits.
+    pub line: Option<u32>,
+    /// Whether its sender was left in silence.
+    pub silent: bool,
+    /// Refused packets of the same client, or of the outside, that were not told since the last one.
+    pub untold: u64,
 }
 
 /// A flow, for a log.
@@ -56,11 +84,25 @@ pub struct FlowInfo {
 pub(super) struct Events {
     queue: VecDeque<RouterEvent>,
     limit: usize,
+    /// Refused packets from outside.
+    outside: Telling,
+    /// All refused packets together.
+    refusals: Bucket,
 }
 
+/// Refused packets from outside that the host is told of, a second at most.
+const OUTSIDE: u64 = 4;
+/// And of those of all clients together.
+const REFUSALS: u64 = 64;
+
 impl Events {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { queue: VecDeque::new(), limit }
+    pub(super) fn new(limit: usize, tick: u32) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            limit,
+            outside: Telling::new(OUTSIDE, tick),
+            refusals: Bucket::new(REFUSALS, tick),
+        }
     }
 
     pub(super) fn push(&mut self, event: RouterEvent) {
@@ -85,6 +127,39 @@ impl Common {
             protocol if protocol == A::ICMP => icmp,
             _ => other,
         }
+    }
+
+    /// The rules refused a packet: the host hears of it, unless it hears of many.
+    pub(super) fn denied(&mut self, tick: u32, from: Zone, to: Zone, asked: &Asked, judgement: Judgement) {
+        let telling = match from {
+            Zone::Peer(peer) => self.clients.get_mut(peer).map(|client| &mut client.refusals),
+            Zone::Host | Zone::Lan => Some(&mut self.events.outside),
+        };
+        let Some(telling) = telling else { return };
+        let Some(untold) = telling.happened(tick) else { return };
+        if !self.events.refusals.take(1, tick) {
+            telling.put_off(untold);
+            return;
+        }
+        let whose = match (from, to) {
+            (Zone::Peer(peer), _) | (_, Zone::Peer(peer)) => self.clients.get(peer),
+            _ => None,
+        };
+        let line = match judgement.because {
+            Because::Rule(number) => self.config.rules.get(number as usize).map(|rule| rule.line),
+            _ => None,
+        };
+        self.events.push(RouterEvent::Denied(Denial {
+            from,
+            to,
+            identity: whose.map(|client| Arc::clone(&client.identity)),
+            destination: asked.destination,
+            protocol: asked.protocol,
+            selector: asked.selector,
+            line,
+            silent: judgement.action == Action::Deny,
+            untold,
+        }));
     }
 
     pub(super) fn flow_started<A: Address>(&mut self, flow: &Flow<A>) {

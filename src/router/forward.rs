@@ -5,6 +5,7 @@ use super::admit::{Admitted, admit};
 use super::flow::{Direction, FlowId};
 use super::icmp::{IcmpError, make_error};
 use super::packet::Inner;
+use super::rules::{Still, look_again};
 use super::zone::{Zone, ZoneId};
 use super::{Common, Family, Forward, Step, Way};
 use crate::buffer::PacketBuf;
@@ -27,7 +28,16 @@ pub(super) fn forward<A: Address>(
     let mut inner = Inner::<A>::parse(buf)?;
     check_source(common, family, from, &inner)?;
     let found = family.flows.find(ZoneId::from(from), inner.protocol, &inner.tuple);
-    let found = found.filter(|&(id, _)| is_up_to_date(common, family, id));
+    let found = match found {
+        Some(at) if !is_up_to_date(common, family, at.0) => {
+            match look_again(common, family, tick, at, &inner, buf)? {
+                Still::Goes => Some(at),
+                Still::Gone => None,
+                Still::Refused(forward) => return Ok(forward),
+            }
+        }
+        found => found,
+    };
     let (id, direction) = match found {
         Some(found) => found,
         None => match admit(common, family, tick, from, &inner, buf)? {

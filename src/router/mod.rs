@@ -5,7 +5,7 @@
 //!
 //! A packet passes these steps ([`forward`](self)), each a file: it is read ([`packet`]), its source checked, a later
 //! fragment given the ports of its first ([`fragments`]), its flow found ([`flow`]). One that has no flow yet is
-//! admitted ([`admit`]): routed ([`table`]), judged by the rules, counted against its client's limits, translated if
+//! admitted ([`admit`]): routed ([`table`]), judged by the [`rules`], counted against its client's limits, translated if
 //! need be, and given one. Then it is carried: rewritten, a hop counted, sizes minded. What cannot go on is dropped for
 //! a reason, and its sender perhaps told ([`icmp`]).
 
@@ -14,20 +14,24 @@
 mod address;
 mod admit;
 mod clients;
+mod configure;
 mod event;
 mod flow;
 mod forward;
 mod header;
 mod icmp;
+mod limits;
 mod outbox;
 mod packet;
+mod reset;
+mod rules;
 mod table;
 #[cfg(test)]
 mod testing;
 mod wheel;
 mod zone;
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use crate::buffer::PacketBuf;
@@ -40,13 +44,14 @@ use crate::time::{Deadline, Instant, TimerKind};
 use address::Address;
 use clients::Clients;
 use event::Events;
-use flow::{FlowState, Flows};
+use flow::{FlowId, FlowState, Flows};
 use outbox::Outbox;
+use rules::Rules;
 use wheel::Wheel;
 use zone::ZoneId;
 
 pub use clients::ClientSetup;
-pub use event::{FlowInfo, RouterEvent};
+pub use event::{Denial, FlowInfo, RouterEvent};
 pub use table::RouteTable;
 pub use zone::Zone;
 
@@ -73,6 +78,8 @@ pub struct RouterSetup {
 /// Routes, rules and NAT.
 pub struct Router {
     common: Common,
+    /// Room for flows of each family, if packets belong to flows.
+    room: usize,
     v4: Family<Ipv4Addr>,
     v6: Family<Ipv6Addr>,
 }
@@ -86,6 +93,7 @@ struct Common {
     /// Grows whenever rules or routes change: flows of an earlier epoch are looked at again.
     epoch: u32,
     clients: Clients,
+    rules: Rules,
     table: RouteTable<Way>,
     outbox: Outbox,
     events: Events,
@@ -103,6 +111,8 @@ enum Way {
 /// What is kept for each family.
 struct Family<A> {
     flows: Flows<A>,
+    /// What keeps the table of flows fast under attack.
+    seed: u64,
     wheel: Wheel,
     /// The router's address on the clients' side.
     gateway: Option<A>,
@@ -140,15 +150,17 @@ impl Router {
         let flows = if stateful { limits.flows } else { 0 };
         let [a, b, ..] = *seed.as_chunks::<8>().0 else { unreachable!("32 bytes are four times eight") };
         let mut out = Self {
+            room: limits.flows,
             v4: Family::new(flows, u64::from_le_bytes(a), now),
             v6: Family::new(flows, u64::from_le_bytes(b), now),
             common: Common {
                 stateful,
                 epoch: 0,
                 clients: Clients::default(),
+                rules: Rules::new(&config.rules, &config.groups, config.rule_mode),
                 table: RouteTable::default(),
                 outbox: Outbox::new(if stateful { OUTBOX } else { 0 }, 2048),
-                events: Events::new(limits.events),
+                events: Events::new(limits.events, tick(now)),
                 drops: DropCounters::default(),
                 config,
                 setup,
@@ -158,40 +170,14 @@ impl Router {
         out
     }
 
-    /// Takes over what the configuration says.
-    fn settle(&mut self) {
-        let common = &mut self.common;
-        self.v4.gateway = common.setup.gateway_ipv4;
-        self.v6.gateway = common.setup.gateway_ipv6;
-        self.v4.lan = common.config.lan_ipv4();
-        self.v6.lan = common.config.lan_ipv6();
-        if common.stateful {
-            for network in &common.setup.networks {
-                common.table.insert(*network, Way::Nowhere);
-            }
-        }
-        if let Some(lan) = &common.config.lan {
-            for (address, prefix) in &lan.addresses {
-                common.table.insert(IpNetwork::containing(*address, *prefix), Way::To(Zone::Lan));
-            }
-            for gateway in &lan.gateways {
-                let everything = match gateway {
-                    IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-                    IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-                };
-                common.table.insert(IpNetwork::containing(everything, 0), Way::To(Zone::Lan));
-            }
-        }
-    }
-
     // ---- commands ----
 
     /// A client is connected: its addresses are its own from now on, and whatever else `client` says.
-    pub fn client_up(&mut self, _now: Instant, peer: PeerId, client: ClientSetup) {
+    pub fn client_up(&mut self, now: Instant, peer: PeerId, client: ClientSetup) {
         for network in &client.networks {
             self.common.table.insert(*network, Way::To(Zone::Peer(peer)));
         }
-        self.common.clients.insert(peer, client);
+        self.common.clients.insert(peer, client, &self.common.rules, tick(now));
         self.common.epoch += 1;
     }
 
@@ -294,7 +280,7 @@ impl Router {
 
 impl<A: Address> Family<A> {
     fn new(flows: usize, seed: u64, now: Instant) -> Self {
-        Self { flows: Flows::new(flows, seed), wheel: Wheel::new(tick(now)), gateway: None, lan: None }
+        Self { flows: Flows::new(flows, seed), seed, wheel: Wheel::new(tick(now)), gateway: None, lan: None }
     }
 
     /// The router's own address towards that zone.
@@ -321,10 +307,15 @@ impl<A: Address> Family<A> {
                 }
                 continue;
             }
-            if let Some(flow) = self.flows.bury(id) {
-                common.flow_ended(&flow);
-            }
+            self.end(common, id);
             self.flows.free(id);
+        }
+    }
+
+    /// Ends a flow, if it is alive. Its record is free again when the wheel comes by.
+    fn end(&mut self, common: &mut Common, id: FlowId) {
+        if let Some(flow) = self.flows.bury(id) {
+            common.flow_ended(&flow);
         }
     }
 }

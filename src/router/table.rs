@@ -84,7 +84,7 @@ impl<B, T> Default for Table<B, T> {
 }
 
 /// An address as a number.
-trait Bits: Copy + Ord {
+pub(super) trait Bits: Copy + Ord {
     /// The first `len` bits of it, the others zero.
     fn prefix(self, len: u8) -> Self;
 }

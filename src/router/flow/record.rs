@@ -105,6 +105,8 @@ pub(crate) struct FlowState(pub(crate) u8);
 impl FlowState {
     /// It is over, and its record waits for the wheel to free it.
     pub(crate) const DEAD: u8 = 0x80;
+    /// A `port-forward` admitted it, and so do not the rules.
+    pub(crate) const FORWARDED: u8 = 0x40;
     /// An answer was seen.
     pub(crate) const ANSWERED: u8 = 0x01;
 

@@ -77,6 +77,11 @@ impl<A: Address> Flows<A> {
         self.records.get_mut(id.0 as usize)
     }
 
+    /// How many records there are, those of dead flows included.
+    pub(crate) fn records(&self) -> u32 {
+        self.records.len() as u32
+    }
+
     /// All flows that are alive.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (FlowId, &Flow<A>)> {
         let numbered = (0..).zip(&self.records);

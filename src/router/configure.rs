@@ -1,0 +1,99 @@
+//! [`Router::configure`]: another configuration is put into force, and flows feel it at their next packet.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::address::Address;
+use super::flow::{FlowId, Flows};
+use super::outbox::Outbox;
+use super::rules::Rules;
+use super::wheel::Wheel;
+use super::{Common, Family, OUTBOX, Router, Way, Zone, tick};
+use crate::config::{IpNetwork, LanConfig, RouterConfig};
+use crate::time::Instant;
+
+impl Router {
+    /// From now on `config` is in force. What it no longer allows ends at its next packet; connected clients stay.
+    pub fn configure(&mut self, now: Instant, config: RouterConfig) {
+        let tick = tick(now);
+        self.unsettle();
+        let common = &mut self.common;
+        common.rules = Rules::new(&config.rules, &config.groups, config.rule_mode);
+        let before = core::mem::replace(&mut common.config, config);
+        for client in common.clients.iter_mut() {
+            client.layers = common.rules.layers_of(&client.identity);
+        }
+        let stateful = common.config.is_stateful();
+        if stateful != common.stateful {
+            self.set_stateful(tick, stateful, before.log_flows);
+        }
+        self.common.epoch += 1;
+        self.settle();
+    }
+
+    /// Takes over what the configuration says of routes.
+    pub(super) fn settle(&mut self) {
+        let common = &mut self.common;
+        self.v4.gateway = common.setup.gateway_ipv4;
+        self.v6.gateway = common.setup.gateway_ipv6;
+        self.v4.lan = common.config.lan_ipv4();
+        self.v6.lan = common.config.lan_ipv6();
+        if common.stateful {
+            for network in &common.setup.networks {
+                if !common.table.iter().any(|(other, _)| other == *network) {
+                    common.table.insert(*network, Way::Nowhere);
+                }
+            }
+        }
+        for network in common.config.lan.iter().flat_map(lan_networks) {
+            common.table.insert(network, Way::To(Zone::Lan));
+        }
+    }
+
+    /// Takes back what [`settle`](Self::settle) has put into the table.
+    fn unsettle(&mut self) {
+        let common = &mut self.common;
+        for network in &common.setup.networks {
+            common.table.remove(*network, Way::Nowhere);
+        }
+        for network in common.config.lan.iter().flat_map(lan_networks) {
+            common.table.remove(network, Way::To(Zone::Lan));
+        }
+    }
+
+    /// From now on packets belong to flows; or no longer, and all flows end.
+    fn set_stateful(&mut self, tick: u32, stateful: bool, log_flows: bool) {
+        let common = &mut self.common;
+        common.stateful = stateful;
+        // Who is told of a flow's beginning is told of its end.
+        let logs = core::mem::replace(&mut common.config.log_flows, log_flows);
+        let flows = if stateful { self.room } else { 0 };
+        self.v4.start_over(common, flows, tick);
+        self.v6.start_over(common, flows, tick);
+        common.config.log_flows = logs;
+        common.outbox = Outbox::new(if stateful { OUTBOX } else { 0 }, 2048);
+    }
+}
+
+impl<A: Address> Family<A> {
+    /// Ends all flows, and has room for so many from now on.
+    fn start_over(&mut self, common: &mut Common, flows: usize, tick: u32) {
+        for number in 0..self.flows.records() {
+            self.end(common, FlowId(number));
+        }
+        self.flows = Flows::new(flows, self.seed);
+        self.wheel = Wheel::new(tick);
+    }
+}
+
+/// What is reached by the LAN port.
+fn lan_networks(lan: &LanConfig) -> impl Iterator<Item = IpNetwork> {
+    let near = lan.addresses.iter().map(|(address, prefix)| IpNetwork::containing(*address, *prefix));
+    let far = lan.gateways.iter().map(|gateway| {
+        let everything = match gateway {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        IpNetwork::containing(everything, 0)
+    });
+    near.chain(far)
+}
