@@ -5,6 +5,7 @@
 //! reports. It is `Send`, takes no lock and allocates nothing on the packet path, so that a worker thread can own it.
 
 use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv6Addr};
 use core::time::Duration;
 
 use crate::algorithm::{Cipher, Framing, Role};
@@ -18,6 +19,7 @@ use crate::peer::PeerId;
 use crate::reason::{DropCounters, DropReason};
 use crate::time::Instant;
 use crate::traffic::Traffic;
+use crate::wire::icmpv6::{NOBODY, make_no_route};
 use crate::wire::ip::IpHeader;
 use crate::wire::{DataHeader, KeyId, SessionId, WirePeerId, stream};
 
@@ -41,6 +43,10 @@ pub struct PeerData {
     tun_mtu: u16,
     clamp: Option<MssClamp>,
     sources: Option<Vec<IpNetwork>>,
+    /// What of them is another peer's, while nobody else is there to ask.
+    others: Vec<IpNetwork>,
+    /// `block-ipv6`: who answers.
+    no_ipv6: Option<Ipv6Addr>,
     ping: Option<Duration>,
     /// One is due whatever the interval says.
     ping_asked: bool,
@@ -84,6 +90,8 @@ pub(crate) struct Opened {
 pub(crate) enum Payload {
     /// An inner packet, from an address that the peer may send from.
     Packet,
+    /// An IPv6 packet of a client's, from whatever address, and the server answers those (`block-ipv6`).
+    BlockedIpv6,
     /// Something between the two ends.
     Special(Special),
 }
@@ -106,6 +114,8 @@ impl PeerData {
             tun_mtu: config.tun_mtu,
             clamp: None,
             sources: None,
+            others: Vec::new(),
+            no_ipv6: None,
             ping: None,
             ping_asked: false,
             last_sent: now,
@@ -121,7 +131,7 @@ impl PeerData {
 
     /// Opens every pending data packet of the batch: [`Verdict::Deliver`](crate::Verdict::Deliver) for an inner packet,
     /// [`Verdict::Consumed`](crate::Verdict::Consumed) for a keepalive, [`Verdict::Drop`](crate::Verdict::Drop) with
-    /// its reason.
+    /// its reason; [`Verdict::Transmit`](crate::Verdict::Transmit) for what `block-ipv6` has answered.
     ///
     /// Control packets, and packets from another address than the peer's, stay
     /// [`Verdict::Pending`](crate::Verdict::Pending): hand them to the control engine.
@@ -130,9 +140,18 @@ impl PeerData {
     }
 
     /// Seals every pending packet of the batch: [`Verdict::Transmit`](crate::Verdict::Transmit), or
-    /// [`Verdict::Drop`](crate::Verdict::Drop) with its reason.
+    /// [`Verdict::Drop`](crate::Verdict::Drop) with its reason; [`Verdict::Deliver`](crate::Verdict::Deliver) for what a
+    /// client's `block-ipv6` has answered.
     pub fn seal(&mut self, now: Instant, batch: &mut Batch<'_>) {
-        batch.process(self, |data, _, buf| data.seal_one(now, buf).map(|()| Outcome::Transmit(data.path)));
+        batch.process(self, |data, _, buf| {
+            if let Some(from) = data.no_ipv6.filter(|_| data.role == Role::Client)
+                && buf.payload().first().is_some_and(|byte| byte >> 4 == 6)
+            {
+                make_no_route(buf, from)?;
+                return Ok(Outcome::Deliver(Port::Host, data.peer));
+            }
+            data.seal_one(now, buf).map(|()| Outcome::Transmit(data.path))
+        });
     }
 
     /// Fills the batch, all of whose descriptors are free slots, with the keepalive if it is due. For a worker; while
@@ -189,6 +208,16 @@ impl PeerData {
     /// The inner addresses and networks that the peer may send from, those it uses most first; before this, from any.
     pub fn set_sources(&mut self, sources: Vec<IpNetwork>) {
         self.sources = Some(sources);
+    }
+
+    /// What of the sources is another peer's after all.
+    pub(crate) fn set_others(&mut self, others: Vec<IpNetwork>) {
+        self.others = others;
+    }
+
+    /// IPv6 packets of the client go no further, and `from` answers that there is no way (`block-ipv6`).
+    pub(crate) fn block_ipv6(&mut self, from: Option<Ipv6Addr>) {
+        self.no_ipv6 = from;
     }
 
     /// After how long without sending a keepalive is due (`ping`).
@@ -352,6 +381,10 @@ impl PeerData {
         };
         Ok(match self.open_payload(now, &header, buf)? {
             Payload::Packet => Outcome::Deliver(Port::Host, self.peer),
+            Payload::BlockedIpv6 => {
+                self.answer_blocked(now, buf)?;
+                Outcome::Transmit(self.path)
+            }
             Payload::Special(special) => {
                 self.remote_exit |= special == Special::Exit;
                 Outcome::Consumed
@@ -375,8 +408,11 @@ impl PeerData {
             return Ok(Payload::Special(special));
         }
         let inner = IpHeader::parse(buf.payload()).ok_or(DropReason::BadInnerPacket)?;
-        let is_its = |network: &IpNetwork| network.contains(inner.source);
-        if self.sources.as_ref().is_some_and(|sources| !sources.iter().any(is_its)) {
+        if self.no_ipv6.is_some() && self.role == Role::Server && inner.source.is_ipv6() {
+            self.traffic.inner_received.count(buf.len());
+            return Ok(Payload::BlockedIpv6);
+        }
+        if !self.is_its_own(inner.source) {
             return Err(DropReason::BadSource);
         }
         if let Some(clamp) = self.clamp {
@@ -385,6 +421,25 @@ impl PeerData {
         self.traffic.inner_received.count(buf.len());
         self.activity.count(now, buf.len());
         Ok(Payload::Packet)
+    }
+
+    /// Turns a [`Payload::BlockedIpv6`] into the sealed answer.
+    pub(crate) fn answer_blocked(&mut self, now: Instant, buf: &mut PacketBuf<'_>) -> Result<(), DropReason> {
+        make_no_route(buf, self.no_ipv6.unwrap_or(NOBODY))?;
+        self.seal_one(now, buf)
+    }
+
+    /// Whether the peer may send from there.
+    #[inline]
+    fn is_its_own(&self, source: IpAddr) -> bool {
+        let Some(sources) = &self.sources else { return true };
+        if self.others.is_empty() {
+            return sources.iter().any(|network| network.contains(source));
+        }
+        let longest = |networks: &[IpNetwork]| {
+            networks.iter().filter(|network| network.contains(source)).map(|network| network.prefix()).max()
+        };
+        longest(sources).is_some_and(|own| longest(&self.others).is_none_or(|other| other < own))
     }
 
     #[inline]

@@ -550,7 +550,8 @@ impl Client {
             Payload::Packet if matches!(self.state, State::Up | State::Leaving { .. }) => {
                 Ok(Outcome::Deliver(Port::Host, PeerId::SERVER))
             }
-            Payload::Packet => Err(DropReason::NotConnected),
+            // The other is a server's.
+            Payload::Packet | Payload::BlockedIpv6 => Err(DropReason::NotConnected),
             Payload::Special(Special::Exit) => {
                 self.close(now, CloseReason::RemoteExit);
                 Ok(Outcome::Consumed)

@@ -15,6 +15,7 @@ use crate::path::Transport;
 use crate::peer::PeerId;
 use crate::session::Negotiated;
 use crate::time::Instant;
+use crate::wire::icmpv6::NOBODY;
 use crate::wire::message::mask_secrets;
 use crate::wire::options_string;
 use crate::wire::{ControlMessage, IvProto, PeerInfo, PushReplyAssembler, WirePeerId};
@@ -243,6 +244,11 @@ impl Client {
             if let Some(tun_mtu) = settings.tun_mtu {
                 data.set_tun_mtu(tun_mtu);
             }
+        }
+        let blocks = self.config.block_ipv6 || settings.routes.block_ipv6;
+        let answers = settings.ifconfig_ipv6.map_or(NOBODY, |ifconfig| ifconfig.gateway);
+        if let Some(data) = session.data_mut() {
+            data.block_ipv6(blocks.then_some(answers));
         }
         let default_timeout = (self.config.pull && transport == Transport::Udp)
             .then_some(PingTimeout { after: DEFAULT_PING_RESTART, exit: false });

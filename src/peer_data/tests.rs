@@ -245,7 +245,7 @@ mod drops {
     #[test]
     fn a_source_that_is_not_the_clients_own() {
         let (mut client, mut server) = Setup::default().ends();
-        server.set_sources(alloc::vec![core::net::IpAddr::from(CLIENT).into()]);
+        server.set_sources(alloc::vec![IpAddr::from(CLIENT).into()]);
         let packet = seal(&mut client, &inner(60)).unwrap();
         assert_eq!(open(&mut server, &packet), Ok(inner(60)));
         let mut foreign = inner(60);

@@ -5,12 +5,13 @@ use alloc::vec::Vec;
 
 use super::Server;
 use super::ask::ConnectState;
-use super::peers::Stage;
+use super::peers::{Peer, Stage};
 use super::settings::{Assignment, push_list};
 use crate::config::{InstanceConfig, IpNetwork};
 use crate::event::{CloseReason, Event};
 use crate::session::{Negotiated, choose_cipher};
 use crate::time::Instant;
+use crate::wire::icmpv6::NOBODY;
 use crate::wire::{IvProto, WirePeerId};
 
 impl Server {
@@ -44,6 +45,7 @@ impl Server {
         peer.push_list = push_list(&self.config, &self.addressing, instance, &hello.peer_info, &assignment);
         if let Some(data) = peer.session.data_mut() {
             data.set_wire_peer_id(wire_peer_id);
+            data.block_ipv6(self.config.block_ipv6.then_some(NOBODY));
             if let Some(framing) = instance.framing {
                 data.set_framing(framing);
             }
@@ -125,6 +127,20 @@ impl Server {
             peer.networks.retain(|other| *other != network);
             if let Some(data) = peer.session.data_mut() {
                 data.set_sources(peer.networks.clone());
+            }
+        }
+        // Workers that let such packets pass learn of it with the data state that they get anew.
+        let holds = |(other, peer): &(usize, &Peer)| {
+            *other != index
+                && peer.session.data().is_none()
+                && (before == Some(*other) || peer.holds(&network))
+        };
+        let away: Vec<usize> = self.peers.iter().filter(holds).map(|(other, _)| other).collect();
+        for other in away {
+            if let Some(peer) = self.peers.get_mut(other)
+                && peer.session.request_attach()
+            {
+                self.events.push(Event::AttachRequested { peer: peer.id });
             }
         }
     }

@@ -41,7 +41,6 @@ use crate::reason::{DropCounters, DropReason};
 use crate::router::RouteTable;
 use crate::session::{Shared, breaks_link, take_packet};
 use crate::time::{Deadline, Instant, UnixTime};
-use crate::wire::icmpv6::{NOBODY, make_no_route};
 use crate::wire::ip::IpHeader;
 use crate::wire::opcode::parse_first_byte;
 use crate::wire::stream;
@@ -289,7 +288,17 @@ impl Server {
     /// Hands out a client's data state, so that another thread can seal and open for it. Packets of that client that
     /// come here meanwhile are dropped with [`DropReason::Detached`].
     pub fn detach(&mut self, _now: Instant, peer: PeerId) -> Option<Box<PeerData>> {
-        self.peers.by_id(peer).filter(|peer| peer.is_connected())?.session.detach()
+        let others = self.others_within(peer.index());
+        let mut data = self.peers.by_id(peer).filter(|peer| peer.is_connected())?.session.detach()?;
+        data.set_others(others);
+        Some(data)
+    }
+
+    /// The networks of other clients within those of this one.
+    fn others_within(&self, index: usize) -> Vec<IpNetwork> {
+        let Some(peer) = self.peers.get(index).filter(|peer| peer.has_networks()) else { return Vec::new() };
+        let others = self.routes.iter().filter(|(network, owner)| *owner != index && peer.holds(network));
+        others.map(|(network, _)| network).collect()
     }
 
     /// Takes a data state back, and brings it up to date. That of a client that has gone is discarded.
@@ -297,7 +306,13 @@ impl Server {
         self.drops.merge(&data.take_drops());
         let id = data.peer();
         if let Some(peer) = self.peers.by_id(id) {
+            let connected = peer.is_connected();
             peer.session.attach(now, data);
+            // What is whose may be otherwise by now; and the table is here again to be asked.
+            if let Some(data) = peer.session.data_mut().filter(|_| connected) {
+                data.set_sources(peer.networks.clone());
+                data.set_others(Vec::new());
+            }
             self.check_usage(now, id.index());
             self.drain(now, id.index());
         }
@@ -498,11 +513,11 @@ impl Server {
         self.check_usage(now, index);
         match payload {
             Payload::Packet if self.is_anothers(index, buf) => Err(DropReason::BadSource),
-            Payload::Packet
-                if self.config.block_ipv6 && buf.payload().first().is_some_and(|byte| byte >> 4 == 6) =>
-            {
-                make_no_route(buf, NOBODY)?;
-                self.seal(now, index, buf)
+            Payload::BlockedIpv6 => {
+                let peer = self.peers.get_mut(index).ok_or(DropReason::UnknownPeer)?;
+                let path = *peer.session.path();
+                peer.session.data_mut().ok_or(DropReason::Detached)?.answer_blocked(now, buf)?;
+                Ok(Outcome::Transmit(path))
             }
             Payload::Packet => self.forward(now, id, buf),
             Payload::Special(Special::Exit) => {
@@ -520,8 +535,8 @@ impl Server {
         }
     }
 
-    /// Whether a client with networks behind it sends from an address within them that is another client's. A worker
-    /// that has the data state does not know the others, and lets it pass.
+    /// Whether a client with networks behind it sends from an address within them that is another client's. A worker is
+    /// told those when it gets the data state.
     fn is_anothers(&self, index: usize, buf: &PacketBuf<'_>) -> bool {
         self.peers.get(index).is_some_and(Peer::has_networks)
             && IpHeader::parse(buf.payload())

@@ -83,6 +83,11 @@ impl Peer {
         self.networks.len() > self.addresses.iter().count()
     }
 
+    /// Whether `network` is a part of one of its own.
+    pub(super) fn holds(&self, network: &IpNetwork) -> bool {
+        self.networks.iter().any(|own| own.prefix() < network.prefix() && own.contains(network.address()))
+    }
+
     pub(super) fn is_connected(&self) -> bool {
         self.stage == Stage::Connected
     }

@@ -13,7 +13,7 @@ use crate::{Cipher, DropReason, Instant, PeerData, PeerId};
 const SLOT: usize = 2048;
 
 /// Opens one outer packet with a data state, in the thread that this is called in.
-fn open(data: &mut PeerData, now: Instant, outer: &[u8]) -> (Verdict, Vec<u8>) {
+pub(super) fn open(data: &mut PeerData, now: Instant, outer: &[u8]) -> (Verdict, Vec<u8>) {
     let mut slab = [0; SLOT];
     slab[HEADROOM..HEADROOM + outer.len()].copy_from_slice(outer);
     let mut packet = Packet::new(0..SLOT, HEADROOM..HEADROOM + outer.len());

@@ -11,6 +11,7 @@ use crate::event::Event;
 use crate::packet::Verdict;
 use crate::server::ConnectDecision;
 use crate::sim::{World, WorldBuilder, between, pki, tail};
+use crate::wire::icmpv6::NOBODY;
 
 /// Two sites: `client1` has 10.1.0.0/16 behind it, `client-ed25519` has 10.1.7.0/24 and 10.2.0.0/16.
 fn sites(seed: u64, more: fn(&mut WorldBuilder)) -> World {
@@ -87,6 +88,68 @@ fn a_client_sends_from_its_addresses_and_networks_only() {
         assert_eq!(world.server_inbox.len(), usize::from(passes), "{source:?}");
     }
     assert_eq!(world.server.drops().get(DropReason::BadSource), 4);
+}
+
+#[test]
+fn a_worker_knows_what_is_another_client_s() {
+    let mut world = sites(246, |_| {});
+    let client1 = |world: &World| {
+        world.server.peers().find(|peer| peer.common_name == Some("client1")).expect("a client").peer
+    };
+    let other = world.server.peers().find(|peer| peer.common_name != Some("client1")).expect("a client").peer;
+    let peer = client1(&world);
+    let mut data = world.server.detach(world.now, peer).expect("a data state");
+    let sources =
+        [([10, 8, 0, 11], true), ([10, 1, 200, 3], true), ([10, 1, 7, 3], false), ([10, 2, 0, 1], false)];
+    let check = |world: &mut World, data: &mut crate::PeerData, sources: &[([u8; 4], bool)]| {
+        for (source, passes) in sources {
+            let packet = between(*source, [10, 8, 0, 1], 1);
+            assert_eq!(world.send_from_client(0, &packet), Verdict::Transmit);
+            let outer = world.last_from_client().expect("a packet was sent");
+            let verdict = crate::tests::detach::open(data, world.now, &outer).0;
+            assert_eq!(verdict, if *passes { Verdict::Deliver } else { Verdict::Drop }, "{source:?}");
+        }
+    };
+    check(&mut world, &mut data, &sources);
+    // Another part changes hands meanwhile: the state is asked for, and knows it when it is handed out again.
+    let part = crate::config::IpNetwork::containing([10, 1, 200, 0].into(), 24);
+    world.server.add_network(world.now, other, part).expect("a client");
+    world.run_for(Duration::from_millis(100));
+    let asks = |event: &&Event| matches!(event, Event::AttachRequested { peer: asked } if *asked == peer);
+    assert_eq!(world.server_events.iter().filter(asks).count(), 1);
+    world.server.attach(world.now, data);
+    let mut data = world.server.detach(world.now, peer).expect("a data state");
+    check(&mut world, &mut data, &[([10, 1, 200, 3], false), ([10, 1, 201, 3], true)]);
+}
+
+/// An IPv6 packet with nothing in it, from an address that is nobody's.
+fn ipv6() -> Vec<u8> {
+    let mut packet = std::vec![0x60, 0, 0, 0, 0, 0, 59, 64];
+    packet.extend(core::net::Ipv6Addr::new(0xFD15, 0, 0, 0, 0, 0, 0, 2).octets());
+    packet.extend(core::net::Ipv6Addr::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, 1).octets());
+    packet
+}
+
+#[test]
+fn a_server_answers_all_ipv6_packets_of_clients_also_by_a_worker() {
+    let mut world = sites(247, |builder| builder.server.block_ipv6 = true);
+    let is_no_route = |packet: &[u8]| packet[6] == 58 && packet[40] == 1 && packet[8..24] == NOBODY.octets();
+    assert_eq!(world.send_from_client(0, &ipv6()), Verdict::Transmit);
+    world.run_for(Duration::from_secs(1));
+    assert!(world.server_inbox.is_empty());
+    assert_eq!(world.clients[0].inbox.len(), 1);
+    assert!(is_no_route(&world.clients[0].inbox[0]));
+
+    let peer = world.server.peers().find(|peer| peer.common_name == Some("client1")).expect("a client").peer;
+    let mut data = world.server.detach(world.now, peer).expect("a data state");
+    assert_eq!(world.send_from_client(0, &ipv6()), Verdict::Transmit);
+    let outer = world.last_from_client().expect("a packet was sent");
+    let (verdict, answer) = crate::tests::detach::open(&mut data, world.now, &outer);
+    assert_eq!(verdict, Verdict::Transmit);
+    let mut client = world.clients[0].client.detach(world.now, crate::PeerId::SERVER).expect("a data state");
+    let (verdict, answer) = crate::tests::detach::open(&mut client, world.now, &answer);
+    assert_eq!(verdict, Verdict::Deliver);
+    assert!(is_no_route(&answer));
 }
 
 #[test]
