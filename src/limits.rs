@@ -18,6 +18,9 @@ pub struct Limits {
     /// Flows through the router at a time, of each address family. Their index has room for all of them from the start,
     /// and fits best at seven times a power of two.
     pub flows: usize,
+    /// Hosts on the LAN whose hardware addresses are known at a time; the one that was not used for the longest time makes
+    /// room.
+    pub neighbours: usize,
 }
 
 impl Limits {
@@ -29,6 +32,7 @@ impl Limits {
         pushed_options: 4 * 1024,
         tls_input: 20 * 1024,
         flows: 64,
+        neighbours: 16,
     };
 
     /// For a router of 32 MiB or more.
@@ -39,6 +43,7 @@ impl Limits {
         pushed_options: 64 * 1024,
         tls_input: 84 * 1024,
         flows: 7 << 11,
+        neighbours: 256,
     };
 
     /// For a server.
@@ -49,6 +54,7 @@ impl Limits {
         pushed_options: 64 * 1024,
         tls_input: 84 * 1024,
         flows: 7 << 15,
+        neighbours: 1024,
     };
 }
 

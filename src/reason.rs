@@ -150,6 +150,8 @@ reasons! {
     SourceRoute = 89, "source-route";
     /// The first fragment of its datagram has not come in time.
     FragmentTimeout = 90, "fragment-timeout";
+    /// From an address of ours that another host on the LAN has.
+    AddressInUse = 91, "address-in-use";
 }
 
 impl fmt::Display for DropReason {

@@ -136,6 +136,8 @@ pub enum TimerKind {
     SessionTimeout,
     /// A flow through the router may be over.
     Flow,
+    /// A host on the LAN is asked for, or the LAN told of an address of ours.
+    Neighbour,
 }
 
 impl fmt::Display for TimerKind {
@@ -157,6 +159,7 @@ impl fmt::Display for TimerKind {
             Self::Inactive => "inactive",
             Self::SessionTimeout => "session-timeout",
             Self::Flow => "flow",
+            Self::Neighbour => "neighbour",
         })
     }
 }

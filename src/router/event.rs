@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use super::address::Address;
 use super::flow::{Direction, Flow};
+use super::lan::MacAddress;
 use super::limits::{Bucket, Telling};
 use super::rules::{Asked, Because, Judgement};
 use super::zone::Zone;
@@ -26,6 +27,15 @@ pub enum RouterEvent {
     FlowEnded(FlowInfo),
     /// A rule refused a packet, or none allowed it. Of a flood only a few are told, with how many there were.
     Denied(Denial),
+    /// Another host on the LAN uses an address of ours.
+    AddressConflict {
+        /// The address.
+        address: IpAddr,
+        /// Who uses it, too.
+        mac: MacAddress,
+        /// Whether we keep it, since we had it before. Otherwise it is not used, and looked after again in a minute.
+        kept: bool,
+    },
 }
 
 /// A packet that the rules refused.

@@ -4,6 +4,7 @@ use super::address::Address;
 use super::admit::{Admitted, admit};
 use super::flow::{Direction, FlowId};
 use super::icmp::{IcmpError, make_error};
+use super::lan::LanPort;
 use super::packet::Inner;
 use super::rules::{Still, look_again};
 use super::zone::{Zone, ZoneId};
@@ -158,7 +159,7 @@ impl Common {
         match to {
             Zone::Peer(peer) => Ok(self.clients.get(peer).ok_or(DropReason::NoRoute)?.mtu),
             Zone::Host => self.setup.host_mtu.ok_or(DropReason::NoRoute),
-            Zone::Lan => Ok(1500),
+            Zone::Lan => Ok(self.lan.as_ref().map_or(1500, LanPort::mtu)),
         }
     }
 }

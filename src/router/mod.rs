@@ -20,6 +20,7 @@ mod flow;
 mod forward;
 mod header;
 mod icmp;
+mod lan;
 mod limits;
 mod outbox;
 mod packet;
@@ -45,6 +46,7 @@ use address::Address;
 use clients::Clients;
 use event::Events;
 use flow::{FlowId, FlowState, Flows};
+use lan::LanPort;
 use outbox::Outbox;
 use rules::Rules;
 use wheel::Wheel;
@@ -52,6 +54,7 @@ use zone::ZoneId;
 
 pub use clients::ClientSetup;
 pub use event::{Denial, FlowInfo, RouterEvent};
+pub use lan::{LanLink, MacAddress};
 pub use table::RouteTable;
 pub use zone::Zone;
 
@@ -73,6 +76,9 @@ pub struct RouterSetup {
     pub client_to_client: bool,
     /// The largest packet that the host's port takes, in bytes; none if there is no host port.
     pub host_mtu: Option<u16>,
+    /// The interface of the LAN port. With it, and with [`RouterConfig::lan`], packets of [`Zone::Lan`] are Ethernet frames;
+    /// without, they are IP packets.
+    pub lan: Option<LanLink>,
 }
 
 /// Routes, rules and NAT.
@@ -96,6 +102,7 @@ struct Common {
     rules: Rules,
     table: RouteTable<Way>,
     outbox: Outbox,
+    lan: Option<LanPort>,
     events: Events,
     drops: DropCounters,
 }
@@ -148,7 +155,7 @@ impl Router {
     ) -> Self {
         let stateful = config.is_stateful();
         let flows = if stateful { limits.flows } else { 0 };
-        let [a, b, ..] = *seed.as_chunks::<8>().0 else { unreachable!("32 bytes are four times eight") };
+        let [a, b, c, ..] = *seed.as_chunks::<8>().0 else { unreachable!("32 bytes are four times eight") };
         let mut out = Self {
             room: limits.flows,
             v4: Family::new(flows, u64::from_le_bytes(a), now),
@@ -160,6 +167,7 @@ impl Router {
                 rules: Rules::new(&config.rules, &config.groups, config.rule_mode),
                 table: RouteTable::default(),
                 outbox: Outbox::new(if stateful { OUTBOX } else { 0 }, 2048),
+                lan: LanPort::of(&config, &setup, limits, u64::from_le_bytes(c)),
                 events: Events::new(limits.events, tick(now)),
                 drops: DropCounters::default(),
                 config,
@@ -222,6 +230,18 @@ impl Router {
 
     /// A packet that came `from` there. It is changed in place; an answer takes its place.
     pub fn forward(&mut self, now: Instant, from: Zone, buf: &mut PacketBuf<'_>) -> Forward {
+        if self.common.lan.is_some() && from == Zone::Lan {
+            return self.frame_in(now, buf);
+        }
+        match self.forward_packet(now, from, buf) {
+            Forward::To(Zone::Lan) => self.frame_out(now, from, buf),
+            other => other,
+        }
+    }
+
+    /// The same for an IP packet, whatever way it came in.
+    #[inline]
+    fn forward_packet(&mut self, now: Instant, from: Zone, buf: &mut PacketBuf<'_>) -> Forward {
         let tick = tick(now);
         let step = match buf.payload().first().map(|first| first >> 4) {
             Some(4) => forward::forward(&mut self.common, &mut self.v4, tick, from, buf),
@@ -239,14 +259,24 @@ impl Router {
         let tick = tick(now);
         self.v4.expire(&mut self.common, tick);
         self.v6.expire(&mut self.common, tick);
+        if let Some(lan) = &mut self.common.lan {
+            lan.handle_timeout(now);
+        }
     }
 
     // ---- output ----
 
     /// Moves the next packet that the router itself sends into `buf`; to where it goes.
-    pub fn poll_output(&mut self, buf: &mut PacketBuf<'_>) -> Option<Zone> {
+    pub fn poll_output(&mut self, now: Instant, buf: &mut PacketBuf<'_>) -> Option<Zone> {
         loop {
+            if let Some(zone) = self.poll_lan(now, buf) {
+                return Some(zone);
+            }
             match self.common.outbox.pop(buf) {
+                Ok(Some(Zone::Lan)) => match self.frame_out(now, Zone::Lan, buf) {
+                    Forward::To(zone) => return Some(zone),
+                    Forward::Reply | Forward::Consumed | Forward::Drop(_) => {}
+                },
                 Ok(zone) => return zone,
                 Err(reason) => self.common.drops.count(reason),
             }
@@ -260,9 +290,12 @@ impl Router {
 
     /// When [`handle_timeout`](Self::handle_timeout) must be called.
     pub fn next_timeout(&self) -> Option<Deadline> {
-        let ticks = [self.v4.wheel.next(), self.v6.wheel.next()];
-        let at = ticks.into_iter().flatten().min()?;
-        Some(Deadline { at: Instant::from_nanos(u64::from(at) << TICK_SHIFT), reason: TimerKind::Flow })
+        let ticks = [self.v4.wheel.next(), self.v6.wheel.next()].into_iter().flatten().min();
+        let flow = ticks.map(|at| Instant::from_nanos(u64::from(at) << TICK_SHIFT));
+        let lan = self.common.lan.as_ref().and_then(LanPort::next_timeout);
+        let deadlines = [(flow, TimerKind::Flow), (lan, TimerKind::Neighbour)];
+        let soonest = deadlines.into_iter().filter_map(|(at, reason)| Some(Deadline { at: at?, reason }));
+        soonest.min_by_key(|deadline| deadline.at)
     }
 
     // ---- getters ----

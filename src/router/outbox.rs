@@ -66,6 +66,10 @@ impl Outbox {
         Ok(Some(zone))
     }
 
+    pub(super) fn is_full(&self) -> bool {
+        self.len == self.slots.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -26,13 +26,24 @@ pub(super) fn peer(number: u32) -> PeerId {
 
 /// A router with `config`, and clients `client1`... at 10.8.0.2..., handles 1...
 pub(super) fn router(config: RouterConfig, clients: u32) -> Router {
-    let setup = RouterSetup {
+    router_with(config, clients, |_| {})
+}
+
+/// The same, with another place in the network.
+pub(super) fn router_with(
+    config: RouterConfig,
+    clients: u32,
+    change: impl FnOnce(&mut RouterSetup),
+) -> Router {
+    let mut setup = RouterSetup {
         gateway_ipv4: Some(GATEWAY),
         gateway_ipv6: Some("fd00:8::1".parse().expect("an address")),
         networks: vec![IpNetwork::containing(ip("10.8.0.0"), 16), IpNetwork::containing(ip("fd00:8::"), 64)],
         client_to_client: true,
         host_mtu: Some(1500),
+        lan: None,
     };
+    change(&mut setup);
     let mut router = Router::new(config, setup, &Limits::ROUTER, [7; 32], Instant::ZERO);
     for number in 1..=clients {
         let v4 = Ipv4Addr::from_bits(GATEWAY.to_bits() + number);

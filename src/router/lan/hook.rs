@@ -1,0 +1,125 @@
+//! Where the LAN port meets the router.
+
+use core::net::IpAddr;
+
+use super::{LanLink, LanPort, Polled, Received, Sent};
+use crate::buffer::PacketBuf;
+use crate::config::{Nat, RouterConfig};
+use crate::reason::DropReason;
+use crate::time::Instant;
+
+use super::super::address::Address;
+use super::super::icmp::{IcmpError, make_error};
+use super::super::packet::Inner;
+use super::super::zone::ZoneId;
+use super::super::{Common, Family, Forward, Router, RouterSetup, Way, Zone};
+
+impl Router {
+    /// The interface of the LAN port is another, has another MTU, or came back: neighbours are asked for anew, and our
+    /// addresses looked after again. Nothing, if there is no LAN port.
+    pub fn set_lan_link(&mut self, _now: Instant, link: LanLink) {
+        if let Some(lan) = &mut self.common.lan {
+            lan.set_link(link);
+        }
+    }
+
+    /// A frame from the LAN.
+    pub(in super::super) fn frame_in(&mut self, now: Instant, buf: &mut PacketBuf<'_>) -> Forward {
+        let Common { lan: Some(lan), table, events, .. } = &mut self.common else {
+            return self.dropped(DropReason::NotForUs);
+        };
+        let is_routed = |address| matches!(table.find(address), Some(Way::To(Zone::Peer(_)) | Way::Nowhere));
+        match lan.receive(now, buf, events, is_routed) {
+            Ok(Received::Packet) => match self.forward_packet(now, Zone::Lan, buf) {
+                Forward::To(Zone::Lan) | Forward::Reply => self.frame_out(now, Zone::Lan, buf),
+                other => other,
+            },
+            Ok(Received::Settled) => Forward::Consumed,
+            Err(reason) => self.dropped(reason),
+        }
+    }
+
+    /// A packet for the LAN, from that zone.
+    pub(in super::super) fn frame_out(
+        &mut self,
+        now: Instant,
+        from: Zone,
+        buf: &mut PacketBuf<'_>,
+    ) -> Forward {
+        let Some(lan) = &mut self.common.lan else { return Forward::To(Zone::Lan) };
+        match lan.send(now, from, buf) {
+            Ok(Sent::Frame) => Forward::To(Zone::Lan),
+            Ok(Sent::Waits) => Forward::Consumed,
+            Err(reason) => self.dropped(reason),
+        }
+    }
+
+    /// The LAN port's next frame, or what has to be said to somebody else because of it.
+    pub(in super::super) fn poll_lan(&mut self, now: Instant, buf: &mut PacketBuf<'_>) -> Option<Zone> {
+        loop {
+            match self.common.lan.as_mut()?.poll(now, buf)? {
+                Polled::Frame => return Some(Zone::Lan),
+                Polled::Refused(from) => {
+                    self.common.drops.count(DropReason::NoNeighbour);
+                    let told = match buf.payload().first().map(|first| first >> 4) {
+                        Some(4) => unreachable(&self.v4, from, buf),
+                        _ => unreachable(&self.v6, from, buf),
+                    };
+                    if told.is_some() {
+                        return told;
+                    }
+                }
+                Polled::Lost(reason) => self.common.drops.count(reason),
+            }
+        }
+    }
+
+    fn dropped(&mut self, reason: DropReason) -> Forward {
+        self.common.drops.count(reason);
+        Forward::Drop(reason)
+    }
+}
+
+/// Turns a packet that nobody on the LAN takes into what its sender is told, and says where that goes. The packet has been
+/// translated already, if it was to be: back, then, as the sender knows it (RFC 1812 §5.2.7.1, RFC 5508 REQ-4).
+fn unreachable<A: Address>(family: &Family<A>, from: Zone, buf: &mut PacketBuf<'_>) -> Option<Zone> {
+    if from == Zone::Lan {
+        return None; // it was an answer of our own
+    }
+    let mut inner = Inner::<A>::parse(buf).ok()?;
+    let answers = family.flows.find(ZoneId::from(Zone::Lan), inner.protocol, &inner.tuple.reversed());
+    if let Some(flow) = answers.and_then(|(id, _)| family.flows.get(id))
+        && let Some(way) = flow.zones.iter().position(|zone| zone.get() == from)
+    {
+        inner.rewrite(buf.payload_mut(), &flow.tuples[way]);
+    }
+    let own = family.own_address(from)?;
+    make_error(buf, &inner, IcmpError::HostUnreachable, own, DropReason::NoNeighbour).ok()?;
+    Some(from)
+}
+
+impl LanPort {
+    /// The port that these say, if they do.
+    pub(in super::super) fn of(
+        config: &RouterConfig,
+        setup: &RouterSetup,
+        limits: &crate::limits::Limits,
+        seed: u64,
+    ) -> Option<Self> {
+        let mut port = Self::new(config.lan.as_ref()?, setup.lan?, limits, seed);
+        let gateways = [setup.gateway_ipv4.map(IpAddr::V4), setup.gateway_ipv6.map(IpAddr::V6)];
+        let forwarded = config.port_forwards.iter().map(|forward| forward.address);
+        let translated: &[IpAddr] = match &config.nat {
+            Nat::Masquerade(address) => address.as_slice(),
+            Nat::Blocks { addresses, .. } => addresses,
+            // Those are claimed one by one, as clients get them.
+            Nat::Off | Nat::Identity(_) => &[],
+        };
+        for address in forwarded.chain(translated.iter().copied()) {
+            if !gateways.contains(&Some(address)) && !port.addresses.contains(address) {
+                port.claim(address);
+            }
+        }
+        Some(port)
+    }
+}
