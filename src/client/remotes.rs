@@ -63,7 +63,8 @@ impl Remotes {
         self.addresses = addresses;
     }
 
-    /// A session is complete: its remote is a good one.
+    /// A session is complete: its remote is a good one. From 0, since the next attempt goes there again and is not one in
+    /// vain; OpenVPN counts so, too.
     pub(super) fn completed(&mut self) {
         self.attempts = 0;
     }

@@ -75,6 +75,9 @@ pub struct ServerConfig {
 }
 
 impl ServerConfig {
+    /// The most addresses that a pool hands out; OpenVPN's.
+    pub(crate) const MAX_POOL: u32 = 65_536;
+
     /// What `server NETWORK NETMASK` in a configuration file stands for, with OpenVPN's defaults.
     pub fn new(network: Ipv4Network) -> Self {
         Self { network: Some(network), ..Self::without_network() }

@@ -10,9 +10,6 @@ use crate::config::{
     Ifconfig, IfconfigIpv6, IfconfigOther, Ipv4Network, Ipv6Network, Ipv6Pool, ServerConfig, Topology,
 };
 
-/// The most addresses that a pool hands out.
-const MAX_POOL: u32 = 65_536;
-
 /// The addresses of a server and its clients.
 #[derive(Debug)]
 pub(super) struct Addressing {
@@ -111,7 +108,7 @@ impl RangeV4 {
             Topology::P2p => own.map(|own| own.local),
             Topology::Net30 => None,
         };
-        Some(Self { base, step, count: count.min(MAX_POOL), other })
+        Some(Self { base, step, count: count.min(ServerConfig::MAX_POOL), other })
     }
 
     /// Of `server`: from +2 to the last but one under subnet, the others what +4 and broadcast-4 enclose.
@@ -157,7 +154,7 @@ impl RangeV6 {
         let network = Ipv6Network::containing(Ipv6Addr::from_bits(base), prefix);
         let hosts = u128::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
         let left = hosts.saturating_sub(base - network.address.to_bits()).saturating_add(1);
-        let count = u32::try_from(left).unwrap_or(MAX_POOL).min(MAX_POOL);
+        let count = u32::try_from(left).unwrap_or(ServerConfig::MAX_POOL).min(ServerConfig::MAX_POOL);
         Self { base, count, prefix, gateway: own.map(|own| own.local) }
     }
 

@@ -41,10 +41,8 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         Ok(())
     }),
     Directive::new("syslog", "[NAME]", |draft, statement| {
-        /// OpenVPN's name for itself, which filters of logs look for.
-        const NAME: &str = "openvpn";
         let name = statement.optional(1, text)?;
-        draft.host.log.target = LogTarget::Syslog(name.unwrap_or_else(|| NAME.to_string()));
+        draft.host.log.target = LogTarget::Syslog(name.unwrap_or_else(|| LogTarget::NAME.to_string()));
         Ok(())
     }),
     Directive::new("verb", "LEVEL", value!(host.log.verb, |word| values::number(word, 0..=11)))

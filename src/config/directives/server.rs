@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::super::directive::{Class, Directive, Places};
 use super::super::draft::Draft;
 use super::super::host::{ClientConfigDir, PoolPersist};
-use super::super::server::{AuthGenToken, ConnectFrequency, Ipv4Pool, Ipv6Network, Ipv6Pool};
+use super::super::server::{AuthGenToken, ConnectFrequency, Ipv4Pool, Ipv6Network, Ipv6Pool, ServerConfig};
 use super::super::session::VerifyClientCert;
 use super::super::statement::{Complaint, Statement};
 use super::super::values::{self, text};
@@ -126,15 +126,15 @@ fn network_v6(word: &str) -> Result<Ipv6Network, String> {
 }
 
 fn ifconfig_pool(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
-    /// OpenVPN's.
-    const MAX_POOL: u32 = 65_536;
     let (start, end) = (statement.get(1, values::ipv4)?, statement.get(2, values::ipv4)?);
     let netmask = statement.optional(3, values::ipv4)?;
     if start > end {
         return Err(statement.complain(2, format!("the pool ends at {end}, before it begins at {start}")));
     }
-    if end.to_bits() - start.to_bits() >= MAX_POOL {
-        return Err(statement.complain(2, format!("the pool has more than {MAX_POOL} addresses")));
+    if end.to_bits() - start.to_bits() >= ServerConfig::MAX_POOL {
+        return Err(
+            statement.complain(2, format!("the pool has more than {} addresses", ServerConfig::MAX_POOL))
+        );
     }
     draft.server.pool = Some(Ipv4Pool { start, end, netmask });
     Ok(())

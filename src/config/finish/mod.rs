@@ -284,10 +284,9 @@ impl Finishing<'_> {
 
     /// A daemon without a log file has the system log.
     fn log_target(&self, host: &mut HostConfig) {
-        /// OpenVPN's name for itself, which filters of logs look for.
-        const NAME: &str = "openvpn";
         if let (LogTarget::Stdout, Some(daemon)) = (&host.log.target, &host.process.daemon) {
-            host.log.target = LogTarget::Syslog(daemon.name.clone().unwrap_or_else(|| NAME.into()));
+            host.log.target =
+                LogTarget::Syslog(daemon.name.clone().unwrap_or_else(|| LogTarget::NAME.into()));
         }
     }
 

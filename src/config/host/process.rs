@@ -92,6 +92,11 @@ pub enum LogTarget {
     Syslog(String),
 }
 
+impl LogTarget {
+    /// The name that stands in the system log if none is given: OpenVPN's for itself, which filters of logs look for.
+    pub(crate) const NAME: &str = "openvpn";
+}
+
 /// `status FILE SECONDS`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusFile {
