@@ -35,7 +35,7 @@ pub struct PeerData {
     path: Path,
     wire_peer_id: Option<WirePeerId>,
     keys: KeySlots,
-    replay_window: u16,
+    replay_window: u32,
     renegotiate: RenegotiateConfig,
     framing: Framing,
     mssfix: Mssfix,

@@ -22,7 +22,7 @@ pub(crate) struct ConnectionDraft {
     pub(crate) remote: Option<RemoteDraft>,
     pub(crate) proto: Option<Proto>,
     /// `local` of a client.
-    pub(crate) local: Option<String>,
+    pub(crate) local: Option<LocalDraft>,
     /// `lport`, which has a client bind, as `port` alone does not.
     pub(crate) lport: bool,
     /// `port`, `lport`; the inner `None` is port 0, any.
@@ -61,9 +61,10 @@ impl ConnectionDraft {
     /// What the outer socket is bound to. A client binds only if it is told to.
     pub(crate) fn bind(&self, role: Role) -> Option<Bind> {
         let told = self.bind || self.lport || self.local.is_some();
+        let own = self.local.as_ref().and_then(|local| local.port);
         (!self.nobind && (told || role == Role::Server)).then(|| Bind {
-            host: self.local.clone(),
-            port: self.local_port.unwrap_or(Some(DEFAULT_PORT)),
+            host: self.local.as_ref().and_then(|local| local.host.clone()),
+            port: own.or_else(|| self.local_port.unwrap_or(Some(DEFAULT_PORT))),
             ipv6_only: self.ipv6_only,
         })
     }
@@ -116,7 +117,7 @@ pub(crate) struct RemoteDraft {
     pub(crate) named_at: Position,
 }
 
-/// `local` of a server: one of its listeners.
+/// `local`: where a client is bound; of a server, one of its listeners.
 #[derive(Clone)]
 pub(crate) struct LocalDraft {
     /// `None` for `*`.

@@ -49,6 +49,9 @@ pub(crate) enum Class {
     Refused(&'static str),
 }
 
+/// The arguments of a directive that is refused whatever they are.
+pub(crate) const UNKNOWN_ARGUMENTS: &str = "[ARGUMENT...]";
+
 /// Takes a statement, whose number of arguments is right, into the draft.
 pub(crate) type Apply = fn(&mut Draft, &Statement) -> Result<(), Complaint>;
 
@@ -153,10 +156,12 @@ impl Directive {
         directives::ALL.iter().flat_map(|part| part.iter())
     }
 
-    /// Whether it takes one argument, which is what OpenVPN takes a block for.
+    /// Whether it takes one argument, which is what OpenVPN takes a block for; as far as we know its arguments.
     pub(crate) fn takes_one(&self) -> bool {
         let words = || self.arguments.split_whitespace();
-        words().filter(|word| !word.starts_with('[')).count() <= 1 && words().next().is_some()
+        self.arguments != UNKNOWN_ARGUMENTS
+            && words().filter(|word| !word.starts_with('[')).count() <= 1
+            && words().next().is_some()
     }
 
     /// Whether the statement has as many arguments as it should, and a block only where one may be.

@@ -16,7 +16,7 @@ use super::values;
 #[non_exhaustive]
 pub struct DnsSettings {
     /// `dns server N ...`, by N: the host uses the lowest that it can serve.
-    pub servers: BTreeMap<u8, DnsServer>,
+    pub servers: BTreeMap<i8, DnsServer>,
     /// `dhcp-option DNS`, `DNS6`: in order.
     pub addresses: Vec<IpAddr>,
     /// `dhcp-option DOMAIN`, `ADAPTER_DOMAIN_SUFFIX`: the connection's own domain.
@@ -88,7 +88,7 @@ impl DnsSettings {
                 Ok(())
             }
             ["server", number, property, args @ ..] => {
-                let number = values::number(number, 0..=127)?;
+                let number = values::signed(number, -128..=127)? as i8;
                 let mut server = self.servers.get(&number).cloned().unwrap_or_default();
                 server.set(property, args)?;
                 self.servers.insert(number, server);
@@ -198,9 +198,9 @@ mod tests {
             "dns server 1 resolve-domains corp.example",
             "dns server 1 transport DoT",
             "dns server 1 sni dns.example",
-            "dns server -1 address 10.0.0.1",
+            "dns server -129 address 10.0.0.1",
         ]);
-        assert_eq!(dns.unwrap_err(), "'-1' is not a number from 0 to 127");
+        assert_eq!(dns.unwrap_err(), "'-129' is not a number from -128 to 127");
         let dns =
             parse(&["dns server 1 address 10.8.0.1:5353 [fd00::1]:853 fd00::2", "dns server 1 dnssec yes"]);
         let server = &dns.unwrap().servers[&1];

@@ -144,7 +144,10 @@ impl<'a> Reader<'a> {
 
     fn statement(&mut self, statement: &Statement) {
         match statement.words()[..] {
-            ["ignore-unknown-option", ref names @ ..] if !names.is_empty() => {
+            ["ignore-unknown-option", ref names @ ..]
+            | ["setenv", "opt", "ignore-unknown-option", ref names @ ..]
+                if !names.is_empty() =>
+            {
                 let name = |name: &&str| name.strip_prefix("--").unwrap_or(name).into();
                 self.draft.ignored_names.extend(names.iter().map(name));
             }

@@ -34,7 +34,7 @@ pub struct SessionConfig {
     /// `max-packet-size`: the largest control packet, IP and UDP headers included, in bytes.
     pub max_packet_size: u16,
     /// `replay-window`: how far back a packet id may lie.
-    pub replay_window: u16,
+    pub replay_window: u32,
     /// `tls-timeout`: the first retransmission of a control packet.
     pub tls_timeout: Duration,
     /// `hand-window`: how long a key negotiation may take.

@@ -67,7 +67,7 @@ pub(crate) struct DataKey {
 
 impl DataKey {
     /// The key that `role` cuts from `block`, with a replay window of `replay_window` packets.
-    pub(crate) fn new(id: KeyId, role: Role, cipher: Cipher, block: &KeyBlock, replay_window: u16) -> Self {
+    pub(crate) fn new(id: KeyId, role: Role, cipher: Cipher, block: &KeyBlock, replay_window: u32) -> Self {
         Self {
             id,
             send: Direction::new(cipher, block.data_key(role)),

@@ -20,8 +20,8 @@ impl ReplayWindow {
 
     /// A window of `size` ids, or of [`CAPACITY`](Self::CAPACITY) if that is less. With a size of zero every id must
     /// be higher than all before.
-    pub(crate) fn new(size: u16) -> Self {
-        Self { size: u32::from(size).min(Self::CAPACITY), newest: 0, seen: [0; Self::WORDS] }
+    pub(crate) fn new(size: u32) -> Self {
+        Self { size: size.min(Self::CAPACITY), newest: 0, seen: [0; Self::WORDS] }
     }
 
     /// Whether `id` is new; it is not from then on. Only for packets whose tag is right.
@@ -69,7 +69,7 @@ mod tests {
 
     use super::*;
 
-    fn window(size: u16, ids: &[u32]) -> ReplayWindow {
+    fn window(size: u32, ids: &[u32]) -> ReplayWindow {
         let mut window = ReplayWindow::new(size);
         for &id in ids {
             assert!(window.accept(id), "{id}");
@@ -94,15 +94,15 @@ mod tests {
     fn the_lower_edge() {
         for size in [1, 64, 65, 512, 1024] {
             let newest = 5000;
-            assert!(window(size, &[newest]).accept(newest - u32::from(size) + 1) == (size > 1), "{size}");
-            assert!(!window(size, &[newest]).accept(newest - u32::from(size)), "{size}");
+            assert!(window(size, &[newest]).accept(newest - size + 1) == (size > 1), "{size}");
+            assert!(!window(size, &[newest]).accept(newest - size), "{size}");
         }
     }
 
     #[test]
     fn a_window_beyond_the_capacity_is_the_capacity() {
-        assert!(window(u16::MAX, &[5000]).accept(5000 - ReplayWindow::CAPACITY + 1));
-        assert!(!window(u16::MAX, &[5000]).accept(5000 - ReplayWindow::CAPACITY));
+        assert!(window(65_536, &[5000]).accept(5000 - ReplayWindow::CAPACITY + 1));
+        assert!(!window(65_536, &[5000]).accept(5000 - ReplayWindow::CAPACITY));
     }
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
         /// Against a set of all ids ever seen.
         #[test]
         fn agrees_with_a_set(
-            size in 0_u16..1100,
+            size in 0_u32..1100,
             steps in prop::collection::vec((-1200_i64..1200).prop_map(|step| step / 3), 1..400),
         ) {
             let mut window = ReplayWindow::new(size);

@@ -201,12 +201,12 @@ pub struct ControlWrap {
 
 impl ControlWrap {
     /// For a session from its first packet on. `replay_window` is how far back a packet id may lie.
-    pub fn new(keys: WrapKeys, replay_window: u16) -> Self {
+    pub fn new(keys: WrapKeys, replay_window: u32) -> Self {
         Self { keys, sent: None, first_packet_id: 1, replay: ReplayWindow::new(replay_window) }
     }
 
     /// For a session of a server whose stateless answer was packet 1.
-    pub fn new_after_cookie(keys: WrapKeys, replay_window: u16) -> Self {
+    pub fn new_after_cookie(keys: WrapKeys, replay_window: u32) -> Self {
         Self { first_packet_id: 2, ..Self::new(keys, replay_window) }
     }
 

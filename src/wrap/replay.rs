@@ -31,10 +31,10 @@ pub struct ReplayWindow {
 
 impl ReplayWindow {
     /// A window over `size` ids (`replay-window`); with 0 every packet must have a higher id than the one before.
-    pub fn new(size: u16) -> Self {
-        let words = usize::from(size).div_ceil(64).max(1);
+    pub fn new(size: u32) -> Self {
+        let words = (size as usize).div_ceil(64).max(1);
         Self {
-            size: size.into(),
+            size,
             seen: vec![0; words].into_boxed_slice(),
             time: 0,
             highest: 0,
@@ -204,7 +204,7 @@ mod tests {
         /// The window and a plain set of what was seen agree, as long as nothing lags.
         #[test]
         fn it_is_a_set_with_a_lower_bound(
-            size in 0u16..200,
+            size in 0u32..200,
             packets in prop::collection::vec((0u32..3, 1u32..400), 0..300),
         ) {
             let mut window = ReplayWindow::new(size);
@@ -214,7 +214,7 @@ mod tests {
                 let expected = match latest {
                     Some((now, _)) if time < now => false,
                     Some((now, highest)) if time == now && id <= highest => {
-                        highest - id < u32::from(size) && !seen.contains(&id)
+                        highest - id < size && !seen.contains(&id)
                     }
                     _ => true,
                 };

@@ -163,8 +163,9 @@ fn local(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
     let host = (host != "*").then_some(host);
     let port = statement.optional(2, values::port)?;
     let proto = statement.optional(3, proto_of)?;
-    draft.connection.local.clone_from(&host);
-    draft.locals.push(LocalDraft { host, port, proto });
+    let local = LocalDraft { host, port, proto };
+    draft.connection.local = Some(local.clone());
+    draft.locals.push(local);
     Ok(())
 }
 
@@ -309,12 +310,20 @@ fn mssfix(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
         "fixed" => Ok(Mssfix::Fixed as _),
         _ => Err(format!("'{word}' is not mtu or fixed")),
     })?;
-    draft.connection.mssfix = match statement.optional(1, |word| values::number(word, 0..=65_535))? {
+    draft.connection.mssfix = match statement.optional(1, mssfix_bytes)? {
         None => Mssfix::Default,
         Some(0) => Mssfix::Off,
         Some(bytes) => kind.unwrap_or(Mssfix::Payload)(bytes),
     };
     Ok(())
+}
+
+/// OpenVPN's least is the least that a control packet fits into.
+fn mssfix_bytes(word: &str) -> Result<u16, String> {
+    if word == "0" {
+        return Ok(0);
+    }
+    values::number(word, 154..=65_535).map_err(|clause| format!("{clause}, or 0 for none"))
 }
 
 fn direction(word: &str) -> Result<u8, String> {

@@ -51,7 +51,13 @@ fn dev_type(word: &str) -> Result<bool, String> {
 }
 
 fn ifconfig(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
-    draft.ifconfig = Some((statement.get(1, values::ipv4)?, statement.get(2, values::ipv4)?));
+    let ends = (statement.get(1, values::ipv4)?, statement.get(2, values::ipv4)?);
+    if ends.0 == ends.1 {
+        return Err(
+            statement.complain(2, format!("'{}' is our own address, and not the other end's", ends.1))
+        );
+    }
+    draft.ifconfig = Some(ends);
     Ok(())
 }
 

@@ -45,8 +45,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         draft.host.log.target = LogTarget::Syslog(name.unwrap_or_else(|| LogTarget::NAME.to_string()));
         Ok(())
     }),
-    Directive::new("verb", "LEVEL", value!(host.log.verb, |word| values::number(word, 0..=11)))
-        .also(Places::PUSH),
+    Directive::new("verb", "LEVEL", value!(host.log.verb, verb)).also(Places::PUSH),
     Directive::new("mute", "N", value!(host.log.mute, |word| values::number(word, 0..=i32::MAX as u64)))
         .also(Places::PUSH),
     Directive::new("suppress-timestamps", "", flag!(host.log.suppress_timestamps)),
@@ -63,6 +62,13 @@ fn group(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
     }
     draft.host.process.group = Some(statement.get(1, text)?);
     Ok(())
+}
+
+/// What is more than all there is to say is all.
+fn verb(word: &str) -> Result<u8, String> {
+    const MOST: u8 = 11;
+    values::number(word, 0..=MOST.into())
+        .or_else(|clause| values::number::<u32>(word, 0..=i32::MAX as u64).map(|_| MOST).map_err(|_| clause))
 }
 
 fn remapped(word: &str) -> Result<Remapped, String> {

@@ -1,6 +1,6 @@
 //! Directives that adit refuses by name: for good, or as long as they are not built; and tasks of the command line.
 
-use super::super::directive::{Class, Directive, Places};
+use super::super::directive::{Class, Directive, Places, UNKNOWN_ARGUMENTS};
 
 const NO_TOKENS: &str = "keys in tokens (PKCS #11) are not supported: use files, 'cert' and 'key'";
 const NO_VLAN: &str = "VLANs belong to Ethernet tunnels (tap), which are not supported: leave it away";
@@ -104,7 +104,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
 const NOT_YET: &str = "adit does not have this yet";
 
 const fn refused(name: &'static str, reason: &'static str) -> Directive {
-    Directive::of(name, "[ARGUMENT...]", Class::Refused(reason)).repeats()
+    Directive::of(name, UNKNOWN_ARGUMENTS, Class::Refused(reason)).repeats()
 }
 
 const fn unbuilt(name: &'static str) -> Directive {

@@ -21,8 +21,8 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     Directive::new("down-pre", "", flag!(host.scripts.down_pre)),
     Directive::new("route-up", "COMMAND", some!(host.scripts.route_up, command)),
     Directive::new("route-pre-down", "COMMAND", some!(host.scripts.route_pre_down, command)),
-    Directive::new("ipchange", "COMMAND", some!(host.scripts.ipchange, command)).only(Role::Client),
-    Directive::new("tls-verify", "COMMAND", some!(host.scripts.tls_verify, command)),
+    Directive::new("ipchange", "COMMAND", some!(host.scripts.ipchange, spaced_command)).only(Role::Client),
+    Directive::new("tls-verify", "COMMAND", some!(host.scripts.tls_verify, spaced_command)),
     Directive::new("auth-user-pass-verify", "COMMAND via-env|via-file", auth_user_pass_verify)
         .only(Role::Server),
     Directive::new("client-connect", "COMMAND", some!(host.scripts.client_connect, command))
@@ -51,6 +51,11 @@ pub(super) fn command(word: &str) -> Result<Command, String> {
         lexer::split(word).map_err(|error| format!("column {} of the command: {error}", error.column))?;
     let words: Vec<String> = words.into_iter().map(|word| word.text).collect();
     if words.is_empty() { Err("the command is empty".into()) } else { Ok(Command { words }) }
+}
+
+/// The same in an older form, in which commas stand for blanks.
+fn spaced_command(word: &str) -> Result<Command, String> {
+    command(&word.replace(',', " "))
 }
 
 fn auth_user_pass_verify(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
@@ -103,10 +108,9 @@ fn setenv_safe(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint
     Ok(())
 }
 
+/// As OpenVPN does it: what a shell could not name by its own name gets underscores.
 fn variable(word: &str) -> Result<String, String> {
     let fine = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if word.is_empty() || !word.chars().all(fine) {
-        return Err(format!("'{word}' is no name for a variable: letters, digits and underscores"));
-    }
-    Ok(word.to_string())
+    let name: String = word.chars().map(|c| if fine(c) { c } else { '_' }).collect();
+    if name.is_empty() { Err("'' is no name for a variable".into()) } else { Ok(name) }
 }

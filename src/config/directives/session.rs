@@ -215,7 +215,7 @@ fn version(word: &str) -> Result<u32, String> {
 }
 
 fn replay_window(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
-    draft.session.replay_window = statement.get(1, |word| values::number(word, 0..=65_535))?;
+    draft.session.replay_window = statement.get(1, |word| values::number(word, 0..=65_536))?;
     if statement.optional(2, |word| values::number::<u16>(word, 0..=600))?.is_some() {
         draft.warn_of(
             statement,

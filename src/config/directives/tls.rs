@@ -77,11 +77,15 @@ fn verify_x509_name(draft: &mut Draft, statement: &Statement) -> Result<(), Comp
 }
 
 fn version_min(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
-    let version = statement.get(1, version)?;
-    statement.optional(2, |word| match word {
+    let or_highest = statement.optional(2, |word| match word {
         "or-highest" => Ok(()),
         _ => Err(format!("'{word}' is not or-highest")),
     })?;
+    let version = match statement.get(1, version) {
+        // One that nobody has yet.
+        Err(_) if or_highest.is_some() => Some(TlsVersion::V1_3),
+        known => known?,
+    };
     if version.is_none() {
         draft.warn_of(statement, 1, "TLS below 1.2 does not exist here: the minimum is 1.2");
     }

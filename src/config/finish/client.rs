@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 use super::Finishing;
 use crate::algorithm::Role;
 use crate::config::client::{AuthRetry, AuthUserPass, ClientConfig, Connection, Credentials, Remote};
-use crate::config::connection::{ConnectionDraft, DEFAULT_PORT, LoginSource, Proto};
-use crate::config::diagnostic::Diagnostic;
+use crate::config::connection::{ConnectionDraft, DEFAULT_PORT, LoginSource};
+use crate::config::diagnostic::{Diagnostic, Position};
 use crate::config::draft::Keepalive;
 use crate::config::proxy::{HttpProxy, Proxy, ProxyLogin, SocksProxy};
 use crate::config::session::{PingTimeout, VerifyClientCert};
@@ -77,16 +77,6 @@ impl Finishing<'_> {
         if self.draft.connection.proto.is_some_and(|proto| proto.role == Some(Role::Server)) {
             self.draft.error("proto", "a client cannot listen: write tcp or tcp-client");
         }
-        // Only `client` says which end of TCP is meant.
-        let plain = |proto: Option<Proto>| {
-            proto.is_some_and(|proto| proto.transport == Transport::Tcp && proto.role.is_none())
-        };
-        if self.draft.position("client").is_none()
-            && connections.iter().any(|connection| plain(connection.remote_proto()))
-        {
-            let name = if plain(self.draft.connection.proto) { "proto" } else { "remote" };
-            self.draft.error(name, "'tcp' does not say which end this is: write tcp-client, or 'client'");
-        }
         let force = self.draft.proto_force;
         let mut out: Vec<Remote> =
             connections.into_iter().filter_map(|connection| self.remote(connection)).collect();
@@ -107,6 +97,7 @@ impl Finishing<'_> {
             let message = "remote: a client cannot listen: write tcp or tcp-client";
             self.draft.diagnostics.push(Diagnostic::error(&remote.named_at, message));
         }
+        self.bound_or_not(&connection, &remote.named_at);
         let transport = proto.map_or(Transport::Udp, |proto| proto.transport);
         let wrap = self.wrap(&connection);
         let proxy = self.proxy(&connection);
@@ -132,6 +123,20 @@ impl Finishing<'_> {
                 wrap,
             },
         })
+    }
+
+    /// Both may stand outside of the connection, and outside of several: that is said once.
+    fn bound_or_not(&mut self, connection: &ConnectionDraft, named_at: &Position) {
+        let binds =
+            [("bind", connection.bind), ("lport", connection.lport), ("local", connection.local.is_some())];
+        for (name, _) in binds.into_iter().filter(|(_, binds)| *binds && connection.nobind) {
+            let position = self.draft.position(name).unwrap_or_else(|| named_at.clone());
+            let message = format!("{name}: there is 'nobind' too: one of them must go");
+            let said = Diagnostic::error(&position, message);
+            if !self.draft.diagnostics.contains(&said) {
+                self.draft.diagnostics.push(said);
+            }
+        }
     }
 
     fn proxy(&mut self, connection: &ConnectionDraft) -> Option<Proxy> {
@@ -166,13 +171,6 @@ impl Finishing<'_> {
     }
 
     fn client_socket(&mut self) {
-        if self.draft.connection.nobind {
-            for name in ["bind", "lport", "local"] {
-                if self.draft.position(name).is_some() {
-                    self.draft.error(name, "there is 'nobind' too: one of them must go");
-                }
-            }
-        }
         let connection = &self.draft.connection;
         let client = &mut self.draft.client;
         client.float = connection.float;

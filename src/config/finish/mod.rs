@@ -129,10 +129,7 @@ impl Finishing<'_> {
 
     fn device(&mut self) {
         let Some(dev) = self.draft.dev.take() else {
-            // One that was refused has its own finding.
-            if self.draft.position("dev").is_none() {
-                self.missing("'dev' is missing: write 'dev tun'");
-            }
+            self.draft.host.dev = Device::Tun;
             return;
         };
         self.draft.host.dev = match dev.as_str() {
@@ -306,6 +303,17 @@ impl Finishing<'_> {
             }
             return None;
         };
+        if matches!(address, ManagementAddress::Tcp { .. }) {
+            for (name, told) in [
+                ("management-client-user", draft.client_user.is_some()),
+                ("management-client-group", draft.client_group.is_some()),
+            ] {
+                if told {
+                    let clause = "who a client is can only be told from a unix socket: management PATH unix";
+                    self.draft.error(name, clause);
+                }
+            }
+        }
         let path = |path: String| self.draft.path(&path);
         Some(ManagementConfig {
             address: match address {

@@ -1,6 +1,7 @@
 //! Directives that need each other, or cannot stand side by side.
 
 use super::Finishing;
+use crate::algorithm::Role;
 use crate::config::connection::DEFAULT_PORT;
 use crate::config::server::Topology;
 use crate::path::Transport;
@@ -70,9 +71,10 @@ impl Finishing<'_> {
             }
             let Some(remote) = &connection.remote else { continue };
             let remote_port = remote.port.or(connection.remote_port).unwrap_or(DEFAULT_PORT);
-            if connection.local.as_ref() == Some(&remote.host)
-                && connection.local_port.unwrap_or(Some(DEFAULT_PORT)) == Some(remote_port)
-            {
+            let bind = connection.bind(Role::Client);
+            if bind.is_some_and(|bind| {
+                bind.host.as_ref() == Some(&remote.host) && bind.port == Some(remote_port)
+            }) {
                 draft.error("local", "this is what 'remote' says, too: a client cannot be its own server");
             }
         }

@@ -295,7 +295,6 @@ fn all_findings_are_reported_and_the_missing_last() {
         [
             "x.conf:2:6: verb: 'x' is not a number from 0 to 11",
             "x.conf:3:1: unrecognized option 'foo'",
-            "x.conf: 'dev' is missing: write 'dev tun'",
             "x.conf: 'ca' is missing: the file of the certificate authorities that the peer's certificate is checked by",
             "x.conf: 'remote' is missing: a client needs 'remote HOST PORT'",
         ]

@@ -31,7 +31,9 @@ fn one(view: &View<'_>, connection: &ConnectionDraft, lines: &mut Vec<String>) {
     let remote = connection.remote.as_ref();
     let proto = connection.remote_proto();
     let transport = proto.map_or(Transport::Udp, |proto| proto.transport);
-    let bind = connection.bind(role);
+    // Of a server's several listeners, the last.
+    let listener = view.host().listeners.last().map(|listener| listener.bind.clone());
+    let bind = listener.or_else(|| connection.bind(role));
     let port = |port: Option<u16>| port.map(|port| port.to_string());
     let remote_port =
         remote.and_then(|remote| remote.port).or(connection.remote_port).unwrap_or(DEFAULT_PORT);
@@ -41,7 +43,8 @@ fn one(view: &View<'_>, connection: &ConnectionDraft, lines: &mut Vec<String>) {
 
     let mut put = |name: &str, value: String| lines.push(format!("  {name} = {value}"));
     put("proto", proto_name(proto, role, socks.is_some()));
-    put("local", quoted(connection.local.as_deref()));
+    let local = connection.local.as_ref().and_then(|local| local.host.as_deref());
+    put("local", quoted(local));
     let local_port = bind.as_ref().map(|bind| bind.port.unwrap_or(0));
     put("local_port", quoted(port(local_port).as_deref()));
     put("remote", quoted(remote.map(|remote| remote.host.as_str())));

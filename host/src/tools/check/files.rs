@@ -108,7 +108,10 @@ fn finding(outline: &Outline, stated: &Stated) -> Option<Diagnostic> {
             Err(cause) => error(format!("there is no directory '{path}': {}", unreadable(&path, &cause))),
         }
     } else if COMMANDS.contains(&name) {
-        let program = adit::config::lexer::split(named).ok()?.first()?.text.clone();
+        // In these two, commas stand for blanks.
+        let spaced = ["ipchange", "tls-verify"].contains(&name);
+        let command = if spaced { named.replace(',', " ") } else { named.into() };
+        let program = adit::config::lexer::split(&command).ok()?.first()?.text.clone();
         let program = located(outline, name, &program);
         match fs::metadata(&program) {
             Ok(metadata) if metadata.permissions().mode() & 0o111 == 0 => {
