@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::stock::Outcome;
+use crate::outcome::Outcome;
 
 /// A difference between stock OpenVPN and adit.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::case::Case;
 use crate::random::Random;
+use crate::stock::Version;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
 const SAMPLES: &str = "/usr/share/doc/openvpn/examples/sample-config-files";
@@ -12,8 +13,10 @@ const SAMPLES: &str = "/usr/share/doc/openvpn/examples/sample-config-files";
 /// How many mutations of each text.
 const MUTATIONS: usize = 12;
 
-const CLIENT: &str = "client\ndev tun\nremote vpn.example\nca ca.crt\nauth-user-pass\n";
-const SERVER: &str = "server 10.8.0.0 255.255.255.0\ndev tun\ntopology subnet\nca ca.crt\ncert server.crt\nkey server.key\ndh none\n";
+/// A sound client.
+pub(crate) const CLIENT: &str = "client\ndev tun\nremote vpn.example\nca ca.crt\nauth-user-pass\n";
+/// A sound server.
+pub(crate) const SERVER: &str = "server 10.8.0.0 255.255.255.0\ndev tun\ntopology subnet\nca ca.crt\ncert server.crt\nkey server.key\ndh none\n";
 
 /// Behind a sound client.
 const CLIENT_LINES: &[&str] = &[
@@ -70,6 +73,58 @@ const CLIENT_LINES: &[&str] = &[
     "<connection>\nremote other.example\nmssfix 1400\nmtu-disc yes\n</connection>",
     "mtu-disc yes\n<connection>\nremote other.example\n</connection>\nmtu-disc no",
     "tls-version-min 1.0",
+    "tls-version-max 1.1",
+    "tls-version-min 1.4 or-highest",
+    "tls-version-min 1.2 x",
+    "mssfix 70000",
+    "mssfix 153",
+    "mssfix 154",
+    "keepalive 50000 100000",
+    "data-ciphers DEFAULT",
+    "dhcp-option DNS 192.0.2.1 192.0.2.2",
+    "route-ipv6 fd09::/32 x",
+    "dev other",
+    "dev tun0123456789abcdef",
+    "dev-type x",
+    "proto tcp6-server",
+    "<auth-user-pass>\nuser\n</auth-user-pass>",
+    "<disable-dco>\n</disable-dco>",
+    "<connection>\nremote other.example\ncompat-mode 2.6.0\n</connection>",
+    "<connection>\nremote other.example\nproviders default\n</connection>",
+    "providers nonsense",
+    "setenv opt http-proxy 192.0.2.9",
+    "setenv a-b 1",
+    "setenv opt no-replay x",
+    "setenv FORWARD_COMPATIBLE 1\nverify-x509-name \"\"",
+    "auth none\n<connection>\nremote other.example\ntls-auth ta.key 1\n</connection>",
+    "data-ciphers AES-256-CBC",
+    "data-ciphers none",
+    "<connection>\nremote other.example\ntun-ipv6\n</connection>",
+    "ifconfig 10.7.0.1 10.7.0.1",
+    "setenv FORWARD_COMPATIBLE 1\ndns x",
+    "setenv FORWARD_COMPATIBLE 1\ndev tun stray",
+    "tls-verify ./run.sh\nchroot jail",
+    "nice 20",
+    "dns server -128 address 192.0.2.53\ndns server 127 address 192.0.2.54",
+    "down ./run.sh\ncd sub\nca ca.crt",
+    "management /tmp/adit.sock unix\nmanagement 127.0.0.1 7505\nmanagement-client-user nobody",
+    "ipchange ./run.sh,a\ntls-verify ./run.sh,b,c",
+    "dev-node 'a\tb'",
+    "socket-flags TCP_NODELAY",
+    "setenv opt ignore-unknown-option nonsense\nnonsense a b",
+    "setenv FORWARD_COMPATIBLE 1\n<client-nat>\n</client-nat>\n<management-query-proxy>\n</management-query-proxy>",
+    "management 127.0.0.1 7505\nmanagement-client-user nobody",
+    "management 127.0.0.1 7505\nmanagement-client-group nogroup",
+    "management /tmp/adit.sock unix\nmanagement-client-user nobody\nmanagement-client-group nogroup",
+    "lport 5000\n<connection>\nremote other.example\nnobind\n</connection>",
+    "<connection>\nremote other.example\n</connection>\nnobind\nlport 5000",
+    "<connection>\nremote other.example\n</connection>\nnobind\nbind\nlocal 192.0.2.1",
+    "ping 100000",
+    "reneg-bytes 4294967296\nreneg-pkts 4294967296",
+    "<auth-user-pass>\nuser\npassword\n</auth-user-pass>\nauth-user-pass",
+    "extra-certs missing.crt",
+    "replay-window 65536 600",
+    "verb 12",
     "hash-size 256 256",
     // The words of a line.
     "setenv ab 1 2",
@@ -85,7 +140,8 @@ const CLIENT_LINES: &[&str] = &[
     "\"nice\" '7'",
     "nice 1\nnice 2\nnice -3",
     "echo a b c d e f g h i j k l m n o p q r s t u v w x y z",
-    "group a\\ b\nuser \"c\\\"d\\\\\"",
+    "tls-cipher a\\ b\ndev-node \"c\\\"d\\\\\"",
+    "user no-such-user\ngroup no-such-group",
     // Blocks.
     "<ca>\nx\n</ca>\n<ca>\ny\n</ca>",
     "<ca>\nx\n  </ca> # end\nnice 5",
@@ -141,6 +197,13 @@ const CLIENT_LINES: &[&str] = &[
 
 /// Behind a sound server.
 const SERVER_LINES: &[&str] = &[
+    "redirect-gateway ipv6 !ipv4",
+    "dhcp-option DNS6 2001:db8::53",
+    "dev null",
+    "proto tcp\nconnect-freq x y",
+    "setenv FORWARD_COMPATIBLE 1\nclient-connect ./run.sh -x",
+    "setenv FORWARD_COMPATIBLE 1\n<auth-user-pass-verify>\n</auth-user-pass-verify>",
+    "opt-verify\nallow-compression yes",
     "proto tcp\nport-share 127.0.0.1 4443",
     "explicit-exit-notify 3",
     "auth-gen-token-secret missing.key",
@@ -175,9 +238,84 @@ const SERVER_LINES: &[&str] = &[
     "bcast-buffers 1\ntcp-queue-limit 2\nhash-size 3 4\nstale-routes-check 60",
 ];
 
+/// What 2.6 does not know, behind a sound client and a sound server.
+const NEWER_CLIENT_LINES: &[&str] = &[
+    "<connection>\nremote other.example\nlocal 192.0.2.7\n</connection>",
+    "local 192.0.2.1 1195",
+    "local * 1195",
+    "local 192.0.2.1 1195\nlocal 192.0.2.2 1195",
+    "dns-updown ./run.sh",
+    "dns-updown disable",
+    "dns-updown force",
+    "dns-updown",
+    "dns-updown ./missing.sh",
+    "static-challenge x 1 concat",
+    "auth-user-pass username-only",
+    "auth-user-pass login.txt username-only",
+    "route-table 7",
+    "tls-crypt-v2-max-age 7",
+    "allow-deprecated-insecure-static-crypto",
+    "data-ciphers DEFAULT:AES-256-CBC",
+    "data-ciphers AES-256-GCM:DEFAULT",
+    "data-ciphers DEFAULT:AES-256-GCM",
+    "data-ciphers default",
+    "tun-mtu 100",
+    "tun-mtu 99",
+    "verb -1",
+    "persist-key\nfast-io\nopt-verify",
+    "no-replay",
+    "secret ta.key",
+    "key-direction 1\ntls-crypt tc.key",
+    "proto tcp\nhttp-proxy 192.0.2.9 8080 auto\nhttp-proxy-option VERSION 1.0",
+    "route 10.9.0.0 255.255.0.0 vpn_gateway 5\nroute-ipv6 fd09::/32",
+    "dns server 1 address 192.0.2.53\ndns server 1 resolve-domains a.example\ndns server 1 transport DoT",
+    "dns server 128 address 192.0.2.53",
+    "push-update-x",
+    "reneg-bytes -1",
+    "replay-window 65537",
+    "compress migrate",
+    "comp-lzo",
+    "allow-compression yes",
+    "keepalive 86400 86400",
+    "connect-retry 1 2",
+    "connect-timeout 0",
+    "ping-restart 86400\nping 86400",
+    "hand-window 0",
+];
+
+const NEWER_SERVER_LINES: &[&str] = &[
+    "local 192.0.2.1 1195 tcp\nlocal * 1196 udp6",
+    "local 192.0.2.1\nlocal 127.0.0.1",
+    "local 192.0.2.1 1195 sctp",
+    "local 192.0.2.1 http",
+    "local 192.0.2.1 1195 udp x",
+    "override-username x",
+    "tls-crypt-v2-max-age 7",
+    "topology",
+    "topology net30",
+    "keepalive 43200 86400",
+    "keepalive 10 43200",
+    "keepalive 10 43201",
+    "max-clients 16777215",
+    "auth-gen-token 300 600",
+    "client-connect missing.sh",
+    "hash-size 64 64",
+    "route-table 7",
+    "ifconfig-pool-persist ipp.txt 30",
+    "connect-freq-initial 10x 5",
+    "bcast-buffers 0",
+    "push-remove route",
+];
+
 /// Whole configurations.
 const TEXTS: &[&str] = &[
     "",
+    "client\nremote vpn.example\nca ca.crt\nauth-user-pass\n",
+    "dev-type tap\nserver 10.8.0.0 255.255.255.252\nca ca.crt\ncert server.crt\nkey server.key\ndh none\n",
+    "dev-type tap\ndev tap0\nserver 10.8.0.0 255.255.255.252\nca ca.crt\ncert server.crt\nkey server.key\ndh none\n",
+    "dev tun\ntls-server\nca ca.crt\ncert server.crt\nkey server.key\ndh none\ndata-ciphers AES-256-CBC\n",
+    "dev null\nmode server\ntls-server\nca ca.crt\ncert server.crt\nkey server.key\ndh none\n",
+    "tls-client\npull\ndev tun\nremote vpn.example 443 tcp\nca ca.crt\nauth-user-pass\n",
     "dev tun\n",
     "dev tun\nifconfig 10.0.0.1 10.0.0.2\nremote x\n",
     "client\ndev tun\nca ca.crt\nauth-user-pass\nbind\n",
@@ -187,6 +325,8 @@ const TEXTS: &[&str] = &[
     "dev tun\nserver 10.8.0.0 255.255.255.0\nca ca.crt\ncert server.crt\nkey server.key\ndh none\n",
     "dev tun\nmode server\ntls-server\nifconfig 10.8.0.1 255.255.255.0\nifconfig-pool 10.8.0.9 10.8.0.12 255.255.255.0\n\
      ca ca.crt\ncert server.crt\nkey server.key\ndh none\n",
+    "dev tun\nmode server\ntls-server\ntopology subnet\nifconfig-pool 10.8.0.9 10.8.0.12 255.255.255.0\n\
+     ifconfig-pool 10.8.0.9 10.8.0.12\nca ca.crt\ncert server.crt\nkey server.key\ndh none\n",
     "dev tun\nmode server\ntls-server\nifconfig 10.8.0.1 10.8.0.2\ntopology subnet\nca ca.crt\ncert server.crt\n\
      key server.key\ndh none\n",
     "dev tun\nserver 10.8.0.0 255.255.255.0\ntopology subnet\nca ca.crt\ncert server.crt\nkey server.key\n",
@@ -217,12 +357,16 @@ const COMMAND_LINES: &[&[&str]] = &[
 ];
 
 /// All of them.
-pub(crate) fn cases() -> Vec<Case> {
+pub(crate) fn cases(version: Version) -> Vec<Case> {
     let mut cases = Vec::new();
     let with =
         |base: &str, lines: &&str| Case::of_text(format!("by hand: {lines}"), format!("{base}{lines}\n"));
     cases.extend(CLIENT_LINES.iter().map(|lines| with(CLIENT, lines)));
     cases.extend(SERVER_LINES.iter().map(|lines| with(SERVER, lines)));
+    if version == Version::Seven {
+        cases.extend(NEWER_CLIENT_LINES.iter().map(|lines| with(CLIENT, lines)));
+        cases.extend(NEWER_SERVER_LINES.iter().map(|lines| with(SERVER, lines)));
+    }
     cases.extend(TEXTS.iter().map(|text| Case::of_text("by hand", *text)));
     for args in COMMAND_LINES {
         let args = args.iter().map(ToString::to_string).collect();
@@ -254,9 +398,11 @@ fn bytes() -> Vec<Vec<u8>> {
         line(255)[..254].to_vec(),
         [b"# ", "x".repeat(300).as_bytes(), b"\n"].concat(),
         b"# f\xFCr\nnice 5\n".to_vec(),
-        b"group \xFC\n".to_vec(),
+        b"dev-node \xFC\n".to_vec(),
         b"nice 5\0 6\n".to_vec(),
         b"nice\x0b5\x0c\n".to_vec(),
+        b"dev-node \"x\\\n".to_vec(),
+        b"dev-node x\\\n".to_vec(),
         b"\xEF\xBB\xBFnice 5\n".to_vec(),
     ]
 }

@@ -284,7 +284,7 @@ fn odd_text(random: &mut Random) -> Case {
     let mut text = b"client\ndev tun\nremote vpn.example\nca ca.crt\nauth-user-pass\n".to_vec();
     for _ in 0..1 + random.below(3) {
         let carriers =
-            ["user", "group", "tls-cipher", "verify-x509-name", "remote", "setenv ab", "verify-x509-name"];
+            ["dev-node", "tls-ciphersuites", "tls-cipher", "verify-x509-name", "remote", "setenv ab"];
         let end =
             random.pick(&[b"\n" as &[u8], b"\n", b"\n", b"\r\n", b" # \"\n", b";\n", b" ;'\n", b"\\\n", b""]);
         text.extend(match random.below(6) {

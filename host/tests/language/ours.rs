@@ -1,29 +1,24 @@
-//! adit's reading of a case, in this process.
+//! adit, as a user starts it.
 
-use std::fs;
-
-use adit::config::Profile;
+use std::process::{Command, Stdio};
 
 use crate::case::{Case, Workshop};
-use crate::stock::Outcome;
+use crate::outcome::Outcome;
 
-/// What adit makes of the case.
+/// What adit makes of the case. Like OpenVPN, it cannot write its process id, and goes no further.
 pub(crate) fn judge(workshop: &Workshop, case: &Case) -> Outcome {
-    let mut files = |path: &str| fs::read(workshop.path().join(path)).map_err(|error| error.to_string());
-    let parsed = Profile::from_args(&case.whole_command_line(), &mut files);
-    match parsed.profile {
-        Some(profile) => {
-            // A value may hold a line feed, which is one in the other's print too.
-            let lines = profile.host.log.settings.iter().flat_map(|line| line.split('\n'));
-            Outcome::Settings(lines.map(String::from).collect())
-        }
-        None => Outcome::Refused(
-            parsed
-                .diagnostics
-                .iter()
-                .filter(|diagnostic| diagnostic.severity == adit::config::Severity::Error)
-                .map(ToString::to_string)
-                .collect(),
-        ),
+    let output = Command::new(env!("CARGO_BIN_EXE_adit"))
+        .args(case.whole_command_line())
+        .current_dir(workshop.path())
+        .env_remove("TMPDIR")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(!output.status.success(), "adit goes on: {case:?}");
+    // Its complaints are on standard error, for the log is not open yet.
+    let refusal = String::from_utf8_lossy(&output.stderr).lines().map(String::from).collect();
+    match Outcome::of_log(&output.stdout) {
+        Outcome::Refused(_) => Outcome::Refused(refusal),
+        settings => settings,
     }
 }

@@ -1,64 +1,67 @@
-//! Debian's OpenVPN as the judge: what it prints of its settings, or what it complains of.
+//! OpenVPN as the judge: what it prints of its settings, or what it complains of.
 
+use std::env;
+use std::ffi::OsStr;
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 
 use crate::case::{Case, Workshop};
+use crate::newer;
+use crate::outcome::Outcome;
 
-/// What became of a configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// It was accepted, and these are the settings, a line each.
-    Settings(Vec<String>),
-    /// It was refused, with these words.
-    Refused(Vec<String>),
+/// Which OpenVPN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// 2.6, whose print adit's is like.
+    Six,
+    /// 2.7, whose language adit has.
+    Seven,
 }
 
-/// The line before the settings.
-const BEGINNING: &str = "Current Parameter Settings:";
+/// An OpenVPN to compare with.
+pub(crate) struct Stock {
+    command: String,
+    pub(crate) version: Version,
+}
 
-/// What stock OpenVPN makes of the case. It opens neither sockets nor devices: it cannot write its process id.
-pub(crate) fn judge(workshop: &Workshop, case: &Case) -> Outcome {
-    let mut child = Command::new("openvpn")
-        .args(case.whole_command_line())
-        .current_dir(workshop.path())
-        .env_remove("TMPDIR")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap_or_else(|error| panic!("openvpn: {error}; `./test` installs it"));
-    let mut log = Vec::new();
-    child.stdout.take().unwrap().read_to_end(&mut log).unwrap();
-    child.wait().unwrap();
-    let log = String::from_utf8_lossy(&log);
-    let mut lines = log.split('\n').map(without_time);
-    let mut said: Vec<String> = Vec::new();
-    for line in lines.by_ref() {
-        if line == BEGINNING {
-            // The version ends the settings.
-            let settings = lines.take_while(|line| !line.starts_with("OpenVPN 2."));
-            return Outcome::Settings(settings.map(String::from).collect());
-        }
-        if !line.is_empty() {
-            said.push(line.into());
-        }
+impl Stock {
+    /// Debian's.
+    pub(crate) fn installed() -> Self {
+        Self { command: "openvpn".into(), version: Version::Six }
     }
-    Outcome::Refused(said)
-}
 
-/// `2026-11-28 09:15:09 us=835308 text` without what `verb 4` puts before the text.
-fn without_time(line: &str) -> &str {
-    let mut words = line.splitn(4, ' ');
-    match (words.next(), words.next(), words.next(), words.next()) {
-        (Some(date), Some(time), Some(micro), Some(text))
-            if date.len() == 10 && time.len() == 8 && micro.starts_with("us=") =>
-        {
-            text
+    /// The one that `ADIT_OPENVPN27` names.
+    pub(crate) fn newer() -> Self {
+        let command = env::var("ADIT_OPENVPN27")
+            .expect("ADIT_OPENVPN27 names the program of an OpenVPN 2.7; `./test language-27` gets one");
+        let output = Command::new(&command).arg("--version").output().expect("ADIT_OPENVPN27");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.starts_with("OpenVPN 2.7"), "{command} is another version: {said}");
+        Self { command, version: Version::Seven }
+    }
+
+    /// What it makes of the case. It opens neither sockets nor devices: it cannot write its process id.
+    pub(crate) fn judge(&self, workshop: &Workshop, case: &Case) -> Outcome {
+        self.run(workshop, &case.whole_command_line())
+    }
+
+    /// What it makes of these arguments.
+    pub(crate) fn run(&self, workshop: &Workshop, args: &[impl AsRef<OsStr>]) -> Outcome {
+        let mut child = Command::new(&self.command)
+            .args(args)
+            .current_dir(workshop.path())
+            .env_remove("TMPDIR")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}; `./test` installs it", self.command));
+        let mut log = Vec::new();
+        child.stdout.take().unwrap().read_to_end(&mut log).unwrap();
+        child.wait().unwrap();
+        match (self.version, Outcome::of_log(&log)) {
+            (Version::Seven, Outcome::Settings(lines)) => Outcome::Settings(newer::in_words_of_2_6(&lines)),
+            (_, outcome) => outcome,
         }
-        (Some(date), Some(time), ..) if date.len() == 10 && time.len() == 8 && date.starts_with("20") => {
-            line.get(20..).unwrap_or_default()
-        }
-        _ => line,
     }
 }

@@ -8,12 +8,15 @@ use std::sync::Mutex;
 
 use crate::case::Case;
 use crate::compare::Difference;
+use crate::stock::Version;
 use list::DIVERGENCES;
 
 /// A difference that is meant.
 struct Divergence {
     /// Why.
     reason: &'static str,
+    /// Of which OpenVPN, if not of both.
+    of: Option<Version>,
     covers: What,
 }
 
@@ -59,21 +62,25 @@ static SEEN: Mutex<BTreeMap<usize, usize>> = Mutex::new(BTreeMap::new());
 const OF_THE_MACHINE: &[&str] = &["tuntap_options.disable_dco"];
 
 /// What of the difference is not meant.
-pub(crate) fn unmeant(difference: Difference, case: &Case) -> Option<Difference> {
+pub(crate) fn unmeant(difference: Difference, case: &Case, version: Version) -> Option<Difference> {
     let meant = match &difference {
         Difference::OnlyAditRefuses(findings) => {
             let left: Vec<_> =
-                findings.iter().filter(|finding| !finding_meant(finding, case)).cloned().collect();
+                findings.iter().filter(|finding| !finding_meant(finding, case, version)).cloned().collect();
             return (!left.is_empty()).then_some(Difference::OnlyAditRefuses(left));
         }
         Difference::OnlyStockRefuses(said) => {
             let complaints = complaints(said);
-            !complaints.is_empty() && complaints.iter().all(|said| complaint_meant(said, case))
+            !complaints.is_empty() && complaints.iter().all(|said| complaint_meant(said, case, version))
         }
-        Difference::Value { key, stock, adit } => value_meant(key, stock, adit, case),
-        Difference::Line { key, stock, adit } => {
-            value_meant(key, stock.as_deref().unwrap_or_default(), adit.as_deref().unwrap_or_default(), case)
-        }
+        Difference::Value { key, stock, adit } => value_meant(key, stock, adit, case, version),
+        Difference::Line { key, stock, adit } => value_meant(
+            key,
+            stock.as_deref().unwrap_or_default(),
+            adit.as_deref().unwrap_or_default(),
+            case,
+            version,
+        ),
     };
     (!meant).then_some(difference)
 }
@@ -102,28 +109,28 @@ fn complaints(said: &[String]) -> Vec<&str> {
         .collect()
 }
 
-fn complaint_meant(said: &str, case: &Case) -> bool {
-    covered(|what| match what {
+fn complaint_meant(said: &str, case: &Case, version: Version) -> bool {
+    covered(version, |what| match what {
         What::Allows(text) => said.contains(text),
         What::AllowsWhere(covers) => covers(said, case),
         _ => false,
     })
 }
 
-fn finding_meant(finding: &str, case: &Case) -> bool {
+fn finding_meant(finding: &str, case: &Case, version: Version) -> bool {
     let finding = Finding::of(finding);
-    covered(|what| match what {
+    covered(version, |what| match what {
         What::Refuses(text) => finding.clause.contains(text),
         What::RefusesWhere(covers) => covers(&finding, case),
         _ => false,
     })
 }
 
-fn value_meant(key: &str, stock: &str, adit: &str, case: &Case) -> bool {
+fn value_meant(key: &str, stock: &str, adit: &str, case: &Case, version: Version) -> bool {
     // Without the number of the connection.
     let name = key.split_once(']').filter(|_| key.starts_with('[')).map_or(key, |(_, name)| name);
     OF_THE_MACHINE.contains(&name)
-        || covered(|what| match what {
+        || covered(version, |what| match what {
             What::Value(names, covers) => {
                 names.iter().any(|begins| name.starts_with(begins)) && covers(stock, adit, case)
             }
@@ -132,10 +139,10 @@ fn value_meant(key: &str, stock: &str, adit: &str, case: &Case) -> bool {
 }
 
 /// Whether an entry covers it; all that do are counted.
-fn covered(covers: impl Fn(&What) -> bool) -> bool {
+fn covered(version: Version, covers: impl Fn(&What) -> bool) -> bool {
     let mut seen = SEEN.lock().unwrap();
     let mut any = false;
-    for (n, _) in DIVERGENCES.iter().enumerate().filter(|(_, divergence)| covers(&divergence.covers)) {
+    for (n, _) in of(version).filter(|(_, divergence)| covers(&divergence.covers)) {
         *seen.entry(n).or_default() += 1;
         any = true;
     }
@@ -143,8 +150,12 @@ fn covered(covers: impl Fn(&What) -> bool) -> bool {
 }
 
 /// The entries that covered nothing.
-pub(crate) fn unused() -> Vec<&'static str> {
+pub(crate) fn unused(version: Version) -> Vec<&'static str> {
     let seen = SEEN.lock().unwrap();
-    let all = DIVERGENCES.iter().enumerate();
-    all.filter(|(n, _)| !seen.contains_key(n)).map(|(_, divergence)| divergence.reason).collect()
+    of(version).filter(|(n, _)| !seen.contains_key(n)).map(|(_, divergence)| divergence.reason).collect()
+}
+
+/// The entries that count for this OpenVPN, with their places.
+fn of(version: Version) -> impl Iterator<Item = (usize, &'static Divergence)> {
+    DIVERGENCES.iter().enumerate().filter(move |(_, divergence)| divergence.of.is_none_or(|of| of == version))
 }
