@@ -195,13 +195,14 @@ fn time_stamp(time: LocalTime, micros: Option<u32>) -> String {
 }
 
 /// Control characters in what a peer sent must not forge another line, nor steer a terminal.
-fn harmless(text: String) -> String {
+pub(crate) fn harmless(text: impl Into<String>) -> String {
+    let text = text.into();
     if text.chars().any(is_unprintable) { text.replace(is_unprintable, "?") } else { text }
 }
 
 /// What moves the cursor of a terminal, or makes a line read other than it is: control characters, and those that
 /// Unicode has for the direction of text and for nothing at all.
-fn is_unprintable(c: char) -> bool {
+pub(crate) fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use adit::UnixTime;
 use adit::config::{IpNetwork, StatusVersion};
 
+use crate::log::is_unprintable;
 use crate::management;
 use crate::sys::local_time;
 
@@ -157,7 +158,7 @@ fn for_programs(separator: char, now: UnixTime, clients: &[ClientRow], routes: &
 
 /// A name, unless it is unknown. What separates fields and lines would forge some.
 fn name(name: Option<&str>) -> String {
-    name.unwrap_or(UNKNOWN).replace(|c: char| c == ',' || c.is_control(), "_")
+    name.unwrap_or(UNKNOWN).replace(|c: char| c == ',' || is_unprintable(c), "_")
 }
 
 fn shown(address: Option<IpAddr>) -> String {

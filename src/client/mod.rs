@@ -656,7 +656,10 @@ impl Client {
                 }
             }
             SessionEvent::Message(text) => return self.message(now, &text),
-            SessionEvent::BadMessage(reason) => self.drops.count(reason),
+            SessionEvent::BadMessage(text) => {
+                self.drops.count(DropReason::MalformedControl);
+                text.into_iter().for_each(|text| self.events.notice(peer, text));
+            }
             SessionEvent::Failed(reason) => return Err(reason),
             SessionEvent::LoginNeeded => {
                 self.requests += 1;

@@ -29,6 +29,9 @@ const DEFAULT_PING_RESTART: Duration = Duration::from_secs(120);
 /// The largest `tun-mtu` that a server may push.
 const MAX_PUSHED_MTU: u16 = 1600;
 
+/// How many of a push's options that were passed over are told one by one: a hostile server has thousands.
+const MOST_NOTICES: usize = 100;
+
 /// The state of asking for options.
 pub(super) struct Pull {
     assembler: PushReplyAssembler,
@@ -189,8 +192,13 @@ impl Client {
         let kept = self.filtered(options)?;
         let base = PushBase { tun_mtu_max: MAX_PUSHED_MTU, ..self.config.push_base() };
         let (settings, notices) = TunnelSettings::parse(&kept, &base).map_err(CloseReason::BadPush)?;
-        for notice in notices {
+        let more = notices.len().saturating_sub(MOST_NOTICES);
+        for notice in notices.into_iter().take(MOST_NOTICES) {
             self.events.notice(PeerId::SERVER, notice);
+        }
+        if more > 0 {
+            let text = alloc::format!("{more} more of the server's options were passed over");
+            self.events.notice(PeerId::SERVER, text);
         }
         self.configure(now, settings)
     }

@@ -11,6 +11,7 @@ use super::peers::{Peer, Stage};
 use super::settings::Addresses;
 use crate::config::InstanceConfig;
 use crate::event::{CloseReason, Event};
+use crate::reason::DropReason;
 use crate::session::SessionEvent;
 use crate::time::Instant;
 use crate::wire::message::mask_secrets;
@@ -32,7 +33,10 @@ impl Server {
                 self.try_admit(now, index);
             }
             SessionEvent::Message(text) => self.message(now, index, &text),
-            SessionEvent::BadMessage(reason) => self.drops.count(reason),
+            SessionEvent::BadMessage(text) => {
+                self.drops.count(DropReason::MalformedControl);
+                text.into_iter().for_each(|text| self.events.notice(id, text));
+            }
             SessionEvent::Failed(reason) => self.close(now, index, reason),
             // Told when the session was made, and a client's.
             SessionEvent::Started { .. } | SessionEvent::LoginNeeded => {}

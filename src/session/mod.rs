@@ -37,7 +37,7 @@ use crate::peer_data::PeerData;
 use crate::reason::DropReason;
 use crate::time::{Instant, UnixTime};
 use crate::tls::{PeerCertificate, TlsContext, TlsProtocol};
-use crate::wire::message::split_messages;
+use crate::wire::message::{quote_unprintable, split_messages};
 use crate::wire::{ControlHeader, ControlPacket, KeyId, Opcode, PeerInfo, SessionId};
 use crate::wrap::{ControlWrap, PacketStamp, WrapKeys};
 
@@ -101,11 +101,14 @@ pub(crate) enum SessionEvent {
     Active { renegotiation: bool },
     /// A control message.
     Message(String),
-    /// A control message that is not fit to be read.
-    BadMessage(DropReason),
+    /// A control message that is not fit to be read; a sentence about it, unless there were many.
+    BadMessage(Option<String>),
     /// The session cannot go on.
     Failed(CloseReason),
 }
+
+/// How many unreadable control messages of a session are told of one by one; all are counted.
+const MOST_BAD_MESSAGES_TOLD: u8 = 10;
 
 /// What a client says in its key exchange.
 #[derive(Debug)]
@@ -185,6 +188,7 @@ pub(crate) struct Session {
     attach_requested: bool,
     /// Records that wait for the present key exchange to end.
     messages: VecDeque<Zeroizing<Vec<u8>>>,
+    bad_messages_told: u8,
     events: VecDeque<SessionEvent>,
     timers: timers::Timers,
     occ_reply: bool,
@@ -264,6 +268,7 @@ impl Session {
             pending_keys: heapless::Vec::new(),
             attach_requested: false,
             messages: VecDeque::new(),
+            bad_messages_told: 0,
             events: VecDeque::new(),
             occ_reply: false,
             failed: false,
@@ -431,7 +436,14 @@ impl Session {
         for message in split_messages(record) {
             match message {
                 Ok(text) => self.events.push_back(SessionEvent::Message(text.to_string())),
-                Err(reason) => self.events.push_back(SessionEvent::BadMessage(reason)),
+                Err(bytes) => {
+                    let text = (self.bad_messages_told < MOST_BAD_MESSAGES_TOLD).then(|| {
+                        self.bad_messages_told += 1;
+                        let quoted = quote_unprintable(bytes);
+                        alloc::format!("a control message that is not printable text was ignored: '{quoted}'")
+                    });
+                    self.events.push_back(SessionEvent::BadMessage(text));
+                }
             }
         }
     }

@@ -174,7 +174,7 @@ fn a_megabyte_of_options_is_too_much() {
 }
 
 #[test]
-fn messages_that_are_no_text_are_counted_and_go_no_further() {
+fn messages_that_are_no_text_are_counted_told_escaped_and_go_no_further() {
     let mut world = world(267, &[], &[], false);
     let peer = world.server.peers().next().expect("a client").peer;
     let before = world.clients[0].events.len();
@@ -189,6 +189,18 @@ fn messages_that_are_no_text_are_counted_and_go_no_further() {
     }
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.clients[0].client.drops().get(DropReason::MalformedControl), 4);
-    assert_eq!(world.clients[0].events.len(), before);
+    let told: Vec<_> =
+        notices(&world).into_iter().filter(|told| told.contains("not printable text")).collect();
+    assert_eq!(world.clients[0].events.len() - before, told.len(), "{told:?}");
+    assert!(told.iter().all(|told| told.is_ascii() && !told.contains(char::is_control)), "{told:?}");
+    assert!(told[1].ends_with(r"'INFO,\x1b]0;title\x07'"), "{told:?}");
+    assert_eq!(told.len(), 4);
+    // All are counted, and nobody can fill a log with them.
+    for _ in 0..20 {
+        world.server.say_bytes(peer, b"\x07");
+    }
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.clients[0].client.drops().get(DropReason::MalformedControl), 24);
+    assert_eq!(notices(&world).iter().filter(|told| told.contains("not printable text")).count(), 10);
     assert!(world.is_up());
 }

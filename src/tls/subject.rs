@@ -64,7 +64,7 @@ pub(super) fn one_line(name: &Name) -> String {
 /// The common name, the last one if there are several; control characters become `_`.
 pub(super) fn common_name(name: &Name) -> Option<String> {
     let attribute = name.iter().filter(|attribute| attribute.oid == COMMON_NAME).last()?;
-    Some(text(attribute).chars().map(|char| if char.is_ascii_control() { '_' } else { char }).collect())
+    Some(text(attribute).chars().map(|char| if char.is_control() { '_' } else { char }).collect())
 }
 
 /// Short name (or number) and value of each part, in order; control characters become `_`.
@@ -88,7 +88,7 @@ fn push_attribute(line: &mut String, attribute: &AttributeTypeAndValue) {
     for char in text(attribute).chars() {
         match char {
             '\\' => line.push_str("\\\\"),
-            char if char.is_ascii_control() => {
+            char if char.is_control() => {
                 let _ = write!(line, "\\{:02X}", u32::from(char));
             }
             char => line.push(char),

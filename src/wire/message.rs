@@ -2,11 +2,9 @@
 
 mod push;
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
-
-use crate::reason::DropReason;
 
 pub use push::{PushReplyAssembler, push_replies};
 
@@ -89,18 +87,30 @@ impl fmt::Display for ControlMessage<'_> {
 /// The messages of one TLS record: each ends in a NUL; a tail without one is discarded, and so are empty messages and
 /// line ends behind a text.
 ///
-/// [`DropReason::MalformedControl`] in place of a message that is not printable UTF-8: it must reach neither logs nor
-/// scripts (CVE-2024-5594).
-pub fn split_messages(record: &[u8]) -> impl Iterator<Item = Result<&str, DropReason>> {
+/// The bytes in place of a message that is not printable UTF-8: as they are they must reach neither logs nor scripts
+/// (CVE-2024-5594).
+pub fn split_messages(record: &[u8]) -> impl Iterator<Item = Result<&str, &[u8]>> {
     let terminated = record.iter().rposition(|&byte| byte == 0).map_or(&[][..], |last| &record[..last]);
     terminated.split(|&byte| byte == 0).filter_map(|bytes| {
-        let Ok(text) = core::str::from_utf8(bytes) else { return Some(Err(DropReason::MalformedControl)) };
+        let Ok(text) = core::str::from_utf8(bytes) else { return Some(Err(bytes)) };
         let text = text.trim_end_matches(['\r', '\n']);
         if text.contains(char::is_control) {
-            return Some(Err(DropReason::MalformedControl));
+            return Some(Err(bytes));
         }
         (!text.is_empty()).then_some(Ok(text))
     })
+}
+
+/// What is told of a message that is not printable: its beginning with all other bytes escaped, without secrets.
+pub fn quote_unprintable(message: &[u8]) -> String {
+    const MOST: usize = 1000;
+
+    let mut text = mask_secrets(&message.escape_ascii().to_string());
+    if text.len() > MOST {
+        text.truncate(MOST);
+        text.push_str("...");
+    }
+    text
 }
 
 /// The message with its secrets as `...`, for logs: tokens, answers to challenges, links that log somebody in.

@@ -30,7 +30,7 @@ use zeroize::Zeroizing;
 use crate::clock::Clock;
 use crate::errors::cause;
 use crate::history::History;
-use crate::log::{Level, Log};
+use crate::log::{Level, Log, harmless};
 use crate::poller::{Poller, Ready, Source};
 
 pub(crate) use command::{Command, Entries, Victim};
@@ -218,20 +218,20 @@ impl Management {
 
     /// The server has pushed `echo`. What it holds is shown to people.
     pub(crate) fn echo(&mut self, text: &str) {
-        let text = text.replace(char::is_control, "?");
+        let text = harmless(text);
         self.echoes.push(format!("{},{text}", self.clock.unix().0));
         self.tell_all();
     }
 
     /// The process ends by an error.
     pub(crate) fn fatal(&mut self, why: &str) {
-        let line = format!(">FATAL:{}", why.replace(char::is_control, "?"));
+        let line = format!(">FATAL:{}", harmless(why));
         self.notify(&line);
     }
 
     /// The server has refused the login.
     pub(crate) fn login_failed(&mut self, reason: &str) {
-        let reason = reason.replace(char::is_control, "?");
+        let reason = harmless(reason);
         let reason = if reason.is_empty() { String::new() } else { format!(" ['{reason}']") };
         self.notify(&format!(">PASSWORD:Verification Failed: 'Auth'{reason}"));
     }

@@ -6,6 +6,7 @@ use alloc::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::reason::DropReason;
 
 #[test]
 fn every_message_is_known_by_its_word() {
@@ -46,9 +47,22 @@ fn a_record_is_split_at_its_nuls() {
 
 #[test]
 fn an_unprintable_message_is_refused_and_its_neighbours_are_not() {
-    let bad = Err(DropReason::MalformedControl);
     let split: Vec<_> = split_messages(b"A\nB\0OK\0\x1b[2J\0\xff\0\x7f\0").collect();
-    assert_eq!(split, [bad, Ok("OK"), bad, bad, bad]);
+    let bad = |bytes| Err(bytes);
+    assert_eq!(split, [bad(&b"A\nB"[..]), Ok("OK"), bad(b"\x1b[2J"), bad(b"\xff"), bad(b"\x7f")]);
+}
+
+#[test]
+fn what_is_told_of_an_unprintable_message_is_printable_short_and_no_secret() {
+    assert_eq!(
+        quote_unprintable(b"INFO,\x1b]0;title\x07 \xc3\xa4\xff"),
+        r"INFO,\x1b]0;title\x07 \xc3\xa4\xff"
+    );
+    assert_eq!(
+        quote_unprintable(b"PUSH_REPLY,auth-token SECRET,echo \x07"),
+        r"PUSH_REPLY,auth-token ...,echo \x07"
+    );
+    assert_eq!(quote_unprintable(&[0xFF; 40_000]), r"\xff".repeat(250) + "...");
 }
 
 #[test]

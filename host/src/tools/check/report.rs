@@ -8,13 +8,14 @@ use adit::config::{Diagnostic, Severity};
 use serde_json::{Value, json};
 
 use super::Checked;
+use crate::log::harmless;
 
 pub(super) fn text(all: &[Checked]) -> String {
     let mut text = String::new();
     for checked in all {
         for finding in &checked.findings {
             let Diagnostic { severity, position, message } = finding;
-            let _ = writeln!(text, "{position}: {}: {}", word(*severity), printable(message));
+            let _ = writeln!(text, "{position}: {}: {}", word(*severity), harmless(message));
         }
         let _ = writeln!(text, "{}: {}", checked.name, summary(checked));
     }
@@ -72,9 +73,4 @@ fn word(severity: Severity) -> &'static str {
         Severity::Warning => "warning",
         Severity::Error => "error",
     }
-}
-
-/// A configuration is somebody else's text, perhaps: nothing of it moves a terminal's cursor.
-fn printable(message: &str) -> String {
-    message.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
