@@ -54,7 +54,7 @@ use zone::ZoneId;
 
 pub use clients::ClientSetup;
 pub use event::{Denial, FlowInfo, RouterEvent};
-pub use lan::{LanLink, MacAddress};
+pub use lan::{LanLink, MacAddress, Offload, Segments};
 pub use table::RouteTable;
 pub use zone::Zone;
 

@@ -9,6 +9,7 @@ mod ethernet;
 mod hook;
 mod message;
 mod neighbours;
+mod segment;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -35,6 +36,7 @@ use neighbours::{Due, Found, Neighbours, Question};
 use waiting::{Hold, Released, Waiting};
 
 pub use ethernet::MacAddress;
+pub use segment::{Offload, Segments};
 
 /// Frames of our own that wait for the host.
 const SAYINGS: usize = 32;
