@@ -28,6 +28,7 @@ impl Router {
         }
         self.common.epoch += 1;
         self.settle();
+        self.configure_lan();
     }
 
     /// Takes over what the configuration says of routes.

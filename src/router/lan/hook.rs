@@ -1,10 +1,12 @@
 //! Where the LAN port meets the router.
 
-use core::net::IpAddr;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv6Addr};
+use core::ops::RangeInclusive;
 
 use super::{LanLink, LanPort, Polled, Received, Sent};
 use crate::buffer::PacketBuf;
-use crate::config::{Nat, RouterConfig};
+use crate::config::{IpNetwork, Nat, RouterConfig};
 use crate::reason::DropReason;
 use crate::time::Instant;
 
@@ -20,6 +22,38 @@ impl Router {
     pub fn set_lan_link(&mut self, _now: Instant, link: LanLink) {
         if let Some(lan) = &mut self.common.lan {
             lan.set_link(link);
+        }
+    }
+
+    /// The addresses that IP packets from the LAN may be for, if they are to be taken in: for a filter that keeps all others
+    /// out early. They change when [`routes_version`](Self::routes_version) does.
+    pub fn lan_interests(&self) -> Vec<RangeInclusive<IpAddr>> {
+        let Common { config, setup, table, .. } = &self.common;
+        let mut out: Vec<_> = fixed_addresses(config, setup).into_iter().map(|one| one..=one).collect();
+        if let Nat::Identity(ranges) = &config.nat {
+            out.extend(ranges.iter().cloned());
+        }
+        out.extend(setup.networks.iter().copied().map(range));
+        // Clients within those networks are many.
+        let known = |network: &IpNetwork| setup.networks.iter().any(|ours| ours.contains(network.address()));
+        let routed =
+            table.iter().filter(|(network, way)| matches!(way, Way::To(Zone::Peer(_))) && !known(network));
+        out.extend(routed.map(|(network, _)| range(network)));
+        out
+    }
+
+    /// Another number whenever routes or the configuration have changed.
+    pub fn routes_version(&self) -> u32 {
+        self.common.epoch
+    }
+
+    /// The configuration is another.
+    pub(in super::super) fn configure_lan(&mut self) {
+        let Common { config, setup, lan, .. } = &mut self.common;
+        match (lan.as_mut(), &config.lan) {
+            (Some(port), Some(config_lan)) => port.configure(config_lan, fixed_addresses(config, setup)),
+            (Some(_), None) => *lan = None,
+            (None, _) => {}
         }
     }
 
@@ -106,20 +140,37 @@ impl LanPort {
         limits: &crate::limits::Limits,
         seed: u64,
     ) -> Option<Self> {
-        let mut port = Self::new(config.lan.as_ref()?, setup.lan?, limits, seed);
-        let gateways = [setup.gateway_ipv4.map(IpAddr::V4), setup.gateway_ipv6.map(IpAddr::V6)];
-        let forwarded = config.port_forwards.iter().map(|forward| forward.address);
-        let translated: &[IpAddr] = match &config.nat {
-            Nat::Masquerade(address) => address.as_slice(),
-            Nat::Blocks { addresses, .. } => addresses,
-            // Those are claimed one by one, as clients get them.
-            Nat::Off | Nat::Identity(_) => &[],
-        };
-        for address in forwarded.chain(translated.iter().copied()) {
-            if !gateways.contains(&Some(address)) && !port.addresses.contains(address) {
-                port.claim(address);
-            }
-        }
+        let mut port = Self::new(setup.lan?, limits, seed);
+        port.configure(config.lan.as_ref()?, fixed_addresses(config, setup));
         Some(port)
+    }
+}
+
+/// What we answer for on the LAN all the time: the port's own addresses, what is forwarded, what clients are hidden behind.
+/// Addresses of identities are claimed one by one, as clients get them.
+fn fixed_addresses(config: &RouterConfig, setup: &RouterSetup) -> Vec<IpAddr> {
+    let gateways = [setup.gateway_ipv4.map(IpAddr::V4), setup.gateway_ipv6.map(IpAddr::V6)];
+    let own = config.lan.iter().flat_map(|lan| &lan.addresses).map(|(address, _)| *address);
+    let forwarded = config.port_forwards.iter().map(|forward| forward.address);
+    let translated: &[IpAddr] = match &config.nat {
+        Nat::Masquerade(address) => address.as_slice(),
+        Nat::Blocks { addresses, .. } => addresses,
+        Nat::Off | Nat::Identity(_) => &[],
+    };
+    let mut all: Vec<IpAddr> = own.chain(forwarded).chain(translated.iter().copied()).collect();
+    all.retain(|address| !gateways.contains(&Some(*address)));
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// The first and the last address of a network.
+fn range(network: IpNetwork) -> RangeInclusive<IpAddr> {
+    match network {
+        IpNetwork::V4(network) => network.address.into()..=network.broadcast().into(),
+        IpNetwork::V6(network) => {
+            let host = u128::MAX.checked_shr(network.prefix.into()).unwrap_or(0);
+            network.address.into()..=Ipv6Addr::from_bits(network.address.to_bits() | host).into()
+        }
     }
 }

@@ -14,6 +14,7 @@ mod segment;
 mod tests;
 mod waiting;
 
+use alloc::vec::Vec;
 use core::hash::BuildHasher;
 use core::net::IpAddr;
 
@@ -57,9 +58,11 @@ pub struct LanLink {
 /// One LAN.
 pub(super) struct LanPort {
     link: LanLink,
-    networks: alloc::vec::Vec<IpNetwork>,
-    own: alloc::vec::Vec<IpAddr>,
-    gateways: alloc::vec::Vec<IpAddr>,
+    networks: Vec<IpNetwork>,
+    own: Vec<IpAddr>,
+    gateways: Vec<IpAddr>,
+    /// What is always answered for.
+    fixed: Vec<IpAddr>,
     addresses: Addresses,
     neighbours: Neighbours,
     waiting: Waiting,
@@ -100,16 +103,13 @@ pub(super) enum Polled {
 
 impl LanPort {
     /// `seed` is secret.
-    pub(super) fn new(config: &LanConfig, link: LanLink, limits: &Limits, seed: u64) -> Self {
+    pub(super) fn new(link: LanLink, limits: &Limits, seed: u64) -> Self {
         let slots = (limits.neighbours / 8).clamp(4, 64);
-        let mut out = Self {
-            networks: config
-                .addresses
-                .iter()
-                .map(|&(address, prefix)| IpNetwork::containing(address, prefix))
-                .collect(),
-            own: config.addresses.iter().map(|(address, _)| *address).collect(),
-            gateways: config.gateways.clone(),
+        Self {
+            networks: Vec::new(),
+            own: Vec::new(),
+            gateways: Vec::new(),
+            fixed: Vec::new(),
             addresses: Addresses::default(),
             neighbours: Neighbours::new(limits.neighbours, seed),
             waiting: Waiting::new(slots, usize::from(link.mtu)),
@@ -117,14 +117,25 @@ impl LanPort {
             answers: [(Instant::ZERO, 0); ASKERS],
             hasher: SeedableRandomState::with_seed(!seed, foldhash::SharedSeed::global_fixed()),
             link,
-        };
-        for (address, _) in &config.addresses {
-            out.addresses.claim(*address);
         }
-        out
     }
 
     // ---- commands ----
+
+    /// Takes over where the port is, and what it always answers for.
+    fn configure(&mut self, config: &LanConfig, fixed: Vec<IpAddr>) {
+        let network = |&(address, prefix): &(IpAddr, u8)| IpNetwork::containing(address, prefix);
+        self.networks = config.addresses.iter().map(network).collect();
+        self.own = config.addresses.iter().map(|(address, _)| *address).collect();
+        self.gateways.clone_from(&config.gateways);
+        let before = core::mem::replace(&mut self.fixed, fixed);
+        for number in 0..self.fixed.len() {
+            self.claim(self.fixed[number]);
+        }
+        for address in before {
+            self.release(address);
+        }
+    }
 
     /// We are to answer for `address` too: a client's outside address, one that is forwarded. Each claim needs a
     /// [`release`](Self::release).

@@ -300,7 +300,10 @@ mod tests {
             // What stands in the checksum's place does not matter.
             frame[14 + at + 16..14 + at + 18].fill(0x55);
             let parts = all(&mut frame, header(1, kind | 0x80, 1400, ((14 + at) as u16, 16)));
-            assert_eq!(parts.iter().map(|part| part.len() - 14 - at - 20).collect::<Vec<_>>(), [1400, 1400, 700]);
+            assert_eq!(
+                parts.iter().map(|part| part.len() - 14 - at - 20).collect::<Vec<_>>(),
+                [1400, 1400, 700]
+            );
             let mut whole: Vec<u8> = Vec::new();
             for (number, part) in parts.iter().enumerate() {
                 let packet = &part[14..];
@@ -366,16 +369,16 @@ mod tests {
         };
         for (mut frame, offload) in [
             (good.clone(), tcp_of(0)),
-            (good.clone(), header(1, 5, 1000, (34, 6))),            // TCP, said to be UDP
-            (good.clone(), header(1, 0, 0, (2990, 100))),            // a checksum behind the end
+            (good.clone(), header(1, 5, 1000, (34, 6))), // TCP, said to be UDP
+            (good.clone(), header(1, 0, 0, (2990, 100))), // a checksum behind the end
             (good.clone(), header(1, 0, 0, (60_000, 16))),
             (good[..40].to_vec(), tcp_of(1000)),
             (good[..10].to_vec(), tcp_of(1000)),
-            (changed(12, 0x86), tcp_of(1000)),                       // another EtherType
-            (changed(14, 0x44), tcp_of(1000)),                       // a short header
-            (changed(16, 0xFF), tcp_of(1000)),                       // longer than it is
-            (changed(20, 0x20), tcp_of(1000)),                       // a fragment
-            (changed(14 + 20 + 12, 0x40), tcp_of(1000)),             // a short TCP header
+            (changed(12, 0x86), tcp_of(1000)),           // another EtherType
+            (changed(14, 0x44), tcp_of(1000)),           // a short header
+            (changed(16, 0xFF), tcp_of(1000)),           // longer than it is
+            (changed(20, 0x20), tcp_of(1000)),           // a fragment
+            (changed(14 + 20 + 12, 0x40), tcp_of(1000)), // a short TCP header
         ] {
             assert_eq!(Segments::new(&mut frame, offload).unwrap_err(), DropReason::BadInnerPacket);
         }

@@ -13,7 +13,7 @@ use super::super::testing::{assert_checksums, ip, peer, ping, router_with, send,
 use super::super::{Forward, Router, RouterEvent, Zone};
 use super::{LanLink, MacAddress};
 use crate::buffer::PacketBuf;
-use crate::config::{LanConfig, RouterConfig};
+use crate::config::{ForwardTarget, LanConfig, Nat, PortForward, Protocol, RouterConfig};
 use crate::reason::DropReason;
 use crate::time::Instant;
 
@@ -473,4 +473,61 @@ fn a_new_link_is_a_new_lan() {
     let now = START + Duration::from_secs(1);
     let (forward, beside) = to_lan(&mut router, now, 1, NEAR);
     assert_eq!((forward, beside), (Forward::Consumed, vec![(Zone::Lan, asks((mac, OURS), NEAR))]));
+}
+
+#[test]
+fn another_configuration_takes_addresses_and_gives_up_others() {
+    let mut router = lan_router(0);
+    let forward = |address: &str| PortForward {
+        protocol: Protocol::Tcp,
+        address: ip(address),
+        ports: 443..=443,
+        to: ForwardTarget::Client("client1".to_string()),
+        to_port: 443,
+        from: None,
+    };
+    let mut config = router.common.config.clone();
+    config.port_forwards = vec![forward("10.0.1.50"), forward(OURS), forward("10.8.0.1")];
+    router.configure(START, config.clone());
+    let sent = pass(&mut router, START, START + Duration::from_secs(9));
+    // What is ours already goes on, and the clients' gateway is no matter of the LAN's.
+    assert!(sent.iter().all(|(_, _, frame)| frame[38..42] == [10, 0, 1, 50]), "{sent:x?}");
+    assert_eq!(sent.len(), 5);
+    let now = START + Duration::from_secs(9);
+    let _ = from_lan(&mut router, now, &asks((HOST, NEAR), "10.0.1.50"));
+    assert_eq!(drain(&mut router, now).len(), 1);
+    assert!(router.lan_interests().contains(&(ip("10.0.1.50")..=ip("10.0.1.50"))));
+
+    config.port_forwards.clear();
+    config.lan.as_mut().unwrap().addresses[0] = (ip("10.0.1.9"), 16);
+    let version = router.routes_version();
+    router.configure(now, config.clone());
+    assert_ne!(router.routes_version(), version);
+    let later = now + Duration::from_secs(9);
+    pass(&mut router, now, later);
+    for (address, answered) in [("10.0.1.50", 0), (OURS, 0), ("10.0.1.9", 1)] {
+        let _ = from_lan(&mut router, later, &asks((HOST, NEAR), address));
+        assert_eq!(drain(&mut router, later).len(), answered, "{address}");
+    }
+    config.lan = None;
+    router.configure(later, config);
+    assert_eq!(router.next_timeout(), None);
+}
+
+#[test]
+fn the_filter_is_told_what_may_come() {
+    let lan = LanConfig { device: "eth0".to_string(), addresses: vec![(ip(OURS), 16)], gateways: vec![] };
+    let nat = Nat::Identity(vec![ip("10.0.1.200")..=ip("10.0.1.220")]);
+    let config = RouterConfig { lan: Some(lan), nat, ..RouterConfig::default() };
+    let mut router = router_with(config, 2, |setup| setup.lan = Some(LINK));
+    let site = crate::config::IpNetwork::containing(ip("192.168.7.0"), 24);
+    router.add_network(START, peer(1), site);
+    let expected = [
+        (OURS, OURS),
+        ("10.0.1.200", "10.0.1.220"),
+        ("10.8.0.0", "10.8.255.255"),
+        ("fd00:8::", "fd00:8::ffff:ffff:ffff:ffff"),
+        ("192.168.7.0", "192.168.7.255"),
+    ];
+    assert_eq!(router.lan_interests(), expected.map(|(first, last)| ip(first)..=ip(last)));
 }
