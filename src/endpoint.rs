@@ -30,7 +30,7 @@ pub trait Endpoint: sealed::Sealed {
     fn poll_event(&mut self) -> Option<Event>;
     fn next_timeout(&self) -> Option<Deadline>;
     // Getters.
-    fn drops(&self) -> &DropCounters;
+    fn drops(&self) -> DropCounters;
 }
 
 macro_rules! endpoint {
@@ -86,7 +86,7 @@ macro_rules! endpoint {
                 self.next_timeout()
             }
 
-            fn drops(&self) -> &DropCounters {
+            fn drops(&self) -> DropCounters {
                 self.drops()
             }
         }

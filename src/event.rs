@@ -14,6 +14,7 @@ use crate::certificate::PeerCertificate;
 use crate::config::{Credentials, Ifconfig, IfconfigIpv6, IpNetwork};
 use crate::path::Path;
 use crate::peer::PeerId;
+use crate::router::RouterEvent;
 use crate::time::UnixTime;
 use crate::traffic::Traffic;
 
@@ -285,6 +286,8 @@ pub enum Event {
         /// The text.
         text: String,
     },
+    /// Server: what the router has to tell.
+    Router(RouterEvent),
     /// Something that a person may want to know.
     Notice {
         /// About whom; [`PeerId::NONE`] if about nobody in particular.

@@ -106,6 +106,11 @@ impl Packet {
                 self.verdict = Verdict::Transmit;
                 self.path = path;
             }
+            Ok(Outcome::Dropped(reason)) => {
+                trace!("dropped: {reason}");
+                self.verdict = Verdict::Drop;
+                self.reason = reason;
+            }
             Err(reason) => {
                 trace!("dropped: {reason}");
                 drops.count(reason);
@@ -142,6 +147,8 @@ pub(crate) enum Outcome {
     Consumed,
     Deliver(Port, PeerId),
     Transmit(Path),
+    /// The router has dropped it, and counted it.
+    Dropped(DropReason),
 }
 
 /// A way out of the engine for inner packets.
@@ -152,6 +159,13 @@ pub enum Port {
     /// The host: its kernel by TUN, or its own IP stack.
     #[default]
     Host = 0,
+    /// The LAN port (`lan-port`).
+    Lan = 1,
+    /// Between the control engine and the worker that has the data state of [`Packet::peer`]. From
+    /// [`PeerData::open`](crate::PeerData::open): a packet that the router must see, to be handed to
+    /// [`Server::handle_tunnel_packets`](crate::Server::handle_tunnel_packets) with this port. From the server: a packet
+    /// for that peer, to be handed to [`PeerData::seal`](crate::PeerData::seal).
+    Worker = 2,
 }
 
 /// Packets in one slab. `packets[..len]` are in use; the rest are free slots for further outputs.
@@ -215,7 +229,7 @@ impl<'a> Batch<'a> {
     pub(crate) fn fill<E: AsMut<DropCounters>>(
         &mut self,
         engine: &mut E,
-        mut next: impl FnMut(&mut E, &mut PacketBuf<'_>) -> Result<Option<Path>, DropReason>,
+        mut next: impl FnMut(&mut E, &mut PacketBuf<'_>) -> Result<Option<Outcome>, DropReason>,
     ) {
         self.len = 0;
         while let Some(packet) = self.packets.get_mut(self.len) {
@@ -228,7 +242,7 @@ impl<'a> Batch<'a> {
             };
             let outcome = match next(engine, &mut buf) {
                 Ok(None) => break,
-                Ok(Some(path)) => Ok(Outcome::Transmit(path)),
+                Ok(Some(outcome)) => Ok(outcome),
                 Err(reason) => Err(reason),
             };
             packet.set_window(buf.window());

@@ -47,6 +47,8 @@ pub struct PeerData {
     others: Vec<IpNetwork>,
     /// `block-ipv6`: who answers.
     no_ipv6: Option<Ipv6Addr>,
+    /// Only the control engine knows where inner packets go.
+    routed: bool,
     ping: Option<Duration>,
     /// One is due whatever the interval says.
     ping_asked: bool,
@@ -116,6 +118,7 @@ impl PeerData {
             sources: None,
             others: Vec::new(),
             no_ipv6: None,
+            routed: false,
             ping: None,
             ping_asked: false,
             last_sent: now,
@@ -132,6 +135,9 @@ impl PeerData {
     /// Opens every pending data packet of the batch: [`Verdict::Deliver`](crate::Verdict::Deliver) for an inner packet,
     /// [`Verdict::Consumed`](crate::Verdict::Consumed) for a keepalive, [`Verdict::Drop`](crate::Verdict::Drop) with
     /// its reason; [`Verdict::Transmit`](crate::Verdict::Transmit) for what `block-ipv6` has answered.
+    ///
+    /// Where the server's router has rules, NAT or a LAN port, an inner packet is for [`Port::Worker`]: flows are
+    /// shared by all clients, and only the control engine may send it on.
     ///
     /// Control packets, and packets from another address than the peer's, stay
     /// [`Verdict::Pending`](crate::Verdict::Pending): hand them to the control engine.
@@ -157,7 +163,9 @@ impl PeerData {
     /// Fills the batch, all of whose descriptors are free slots, with the keepalive if it is due. For a worker; while
     /// the control engine has this state, that does it.
     pub fn poll_transmits(&mut self, now: Instant, batch: &mut Batch<'_>) {
-        batch.fill(self, |data, buf| Ok(data.poll_ping(now, buf)?.then_some(data.path)));
+        batch.fill(self, |data, buf| {
+            Ok(data.poll_ping(now, buf)?.then_some(Outcome::Transmit(data.path)))
+        });
     }
 
     /// Adds a key, cut from `block`. It is accepted at once; it sends when the peer has used it, at `use_by`, or if it
@@ -218,6 +226,11 @@ impl PeerData {
     /// IPv6 packets of the client go no further, and `from` answers that there is no way (`block-ipv6`).
     pub(crate) fn block_ipv6(&mut self, from: Option<Ipv6Addr>) {
         self.no_ipv6 = from;
+    }
+
+    /// Whether inner packets come back to the control engine, which alone knows where they go.
+    pub(crate) fn set_routed(&mut self, routed: bool) {
+        self.routed = routed;
     }
 
     /// After how long without sending a keepalive is due (`ping`).
@@ -380,6 +393,7 @@ impl PeerData {
             Err(reason) => return Err(reason),
         };
         Ok(match self.open_payload(now, &header, buf)? {
+            Payload::Packet if self.routed => Outcome::Deliver(Port::Worker, self.peer),
             Payload::Packet => Outcome::Deliver(Port::Host, self.peer),
             Payload::BlockedIpv6 => {
                 self.answer_blocked(now, buf)?;

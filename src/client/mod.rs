@@ -397,13 +397,13 @@ impl Client {
         batch.fill(self, |client, buf| {
             if let Some(session) = &mut client.farewell {
                 if session.poll_transmit(&client.env, now, buf)? {
-                    return Ok(Some(*session.path()));
+                    return Ok(Some(Outcome::Transmit(*session.path())));
                 }
                 client.farewell = None;
             }
             let Some(session) = &mut client.session else { return Ok(None) };
             if session.poll_transmit(&client.env, now, buf)? {
-                return Ok(Some(*session.path()));
+                return Ok(Some(Outcome::Transmit(*session.path())));
             }
             if let State::Leaving { notices: Some(notices), .. } = &mut client.state
                 && notices.next <= now
@@ -411,7 +411,7 @@ impl Client {
             {
                 notices.next = now + EXIT_NOTICE_INTERVAL;
                 data.seal_special(now, &OCC_EXIT, buf)?;
-                return Ok(Some(*session.path()));
+                return Ok(Some(Outcome::Transmit(*session.path())));
             }
             Ok(None)
         });
@@ -468,8 +468,8 @@ impl Client {
     }
 
     /// How many packets were dropped, and why.
-    pub fn drops(&self) -> &DropCounters {
-        &self.drops
+    pub fn drops(&self) -> DropCounters {
+        self.drops.clone()
     }
 
     // ---- private ----

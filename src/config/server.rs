@@ -39,6 +39,8 @@ pub struct ServerConfig {
     pub push_last: Vec<String>,
     /// `client-to-client`
     pub client_to_client: bool,
+    /// `dev null`: there is no host port, and what is for the host has no way.
+    pub no_host_port: bool,
     /// `block-ipv6`: inner IPv6 packets of clients are answered by an error.
     pub block_ipv6: bool,
     /// `duplicate-cn`

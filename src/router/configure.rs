@@ -44,6 +44,12 @@ impl Router {
                     common.table.insert(*network, Way::Nowhere);
                 }
             }
+            // The host has the gateway's address too, and answers at it.
+            if common.setup.host_mtu.is_some() {
+                for gateway in common.setup.gateways() {
+                    common.table.insert(gateway.into(), Way::To(Zone::Host));
+                }
+            }
         }
         for network in common.config.lan.iter().flat_map(lan_networks) {
             common.table.insert(network, Way::To(Zone::Lan));
@@ -55,6 +61,9 @@ impl Router {
         let common = &mut self.common;
         for network in &common.setup.networks {
             common.table.remove(*network, Way::Nowhere);
+        }
+        for gateway in common.setup.gateways() {
+            common.table.remove(gateway.into(), Way::To(Zone::Host));
         }
         for network in common.config.lan.iter().flat_map(lan_networks) {
             common.table.remove(network, Way::To(Zone::Lan));

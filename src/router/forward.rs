@@ -76,7 +76,9 @@ fn plain(common: &Common, from: Zone, buf: &PacketBuf<'_>) -> Step<Forward> {
 /// or one that is no host's (RFC 1812 §5.3.7, RFC 2827).
 fn check_source<A: Address>(common: &Common, family: &Family<A>, from: Zone, inner: &Inner<A>) -> Step<()> {
     let source = inner.tuple.source;
-    if !source.is_host() || Some(source) == family.gateway || Some(source) == family.lan {
+    // The gateway's address is the host's as well, if there is a host.
+    let is_ours = Some(source) == family.lan || (from != Zone::Host && Some(source) == family.gateway);
+    if !source.is_host() || is_ours {
         return Err(DropReason::Martian);
     }
     match from {
@@ -139,11 +141,14 @@ impl Common {
     /// Whether an address is that client's.
     #[inline]
     pub(super) fn is_its(&self, peer: crate::PeerId, address: core::net::IpAddr) -> bool {
-        self.clients.get(peer).is_some_and(|client| {
-            let within = |network: &IpNetwork| network.contains(address);
+        let Some(client) = self.clients.get(peer) else { return false };
+        let within = client.networks.iter().filter(|network| network.contains(address));
+        match within.map(IpNetwork::is_host).max() {
+            None => false,
+            Some(true) => true,
             // What lies within another client's network, more closely, is that one's.
-            client.networks.iter().any(within) && self.table.find(address) == Some(Way::To(Zone::Peer(peer)))
-        })
+            Some(false) => self.table.find(address) == Some(Way::To(Zone::Peer(peer))),
+        }
     }
 
     fn is_for_many(&self, destination: core::net::IpAddr) -> bool {
@@ -151,7 +156,8 @@ impl Common {
             IpNetwork::V4(network) => destination == core::net::IpAddr::V4(network.broadcast()),
             IpNetwork::V6(_) => false,
         };
-        destination.is_multicast() || self.setup.networks.iter().any(is_broadcast)
+        let is_everybody = destination == core::net::IpAddr::V4(core::net::Ipv4Addr::BROADCAST);
+        destination.is_multicast() || is_everybody || self.setup.networks.iter().any(is_broadcast)
     }
 
     /// The largest packet that goes there, in bytes.

@@ -32,7 +32,7 @@ mod testing;
 mod wheel;
 mod zone;
 
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use crate::buffer::PacketBuf;
@@ -79,6 +79,13 @@ pub struct RouterSetup {
     /// The interface of the LAN port. With it, and with [`RouterConfig::lan`], packets of [`Zone::Lan`] are Ethernet frames;
     /// without, they are IP packets.
     pub lan: Option<LanLink>,
+}
+
+impl RouterSetup {
+    /// The addresses on the clients' side.
+    fn gateways(&self) -> impl Iterator<Item = IpAddr> + use<> {
+        self.gateway_ipv4.map(IpAddr::V4).into_iter().chain(self.gateway_ipv6.map(IpAddr::V6))
+    }
 }
 
 /// Routes, rules and NAT.
@@ -180,10 +187,10 @@ impl Router {
 
     // ---- commands ----
 
-    /// A client is connected: its addresses are its own from now on, and whatever else `client` says.
+    /// A client is connected: its addresses are its own from now on and nobody else's, and whatever else `client` says.
     pub fn client_up(&mut self, now: Instant, peer: PeerId, client: ClientSetup) {
         for network in &client.networks {
-            self.common.table.insert(*network, Way::To(Zone::Peer(peer)));
+            self.give(peer, *network);
         }
         self.common.clients.insert(peer, client, &self.common.rules, tick(now));
         self.common.epoch += 1;
@@ -198,13 +205,13 @@ impl Router {
         self.common.epoch += 1;
     }
 
-    /// From now on the network is reached by way of this client. Gives back whose it was.
+    /// From now on the network is reached by way of this client, and of no other.
     pub fn add_network(&mut self, _now: Instant, peer: PeerId, network: IpNetwork) {
         if let Some(client) = self.common.clients.get_mut(peer)
             && !client.networks.contains(&network)
         {
             client.networks.push(network);
-            self.common.table.insert(network, Way::To(Zone::Peer(peer)));
+            self.give(peer, network);
             self.common.epoch += 1;
         }
     }
@@ -215,6 +222,17 @@ impl Router {
             client.networks.retain(|other| *other != network);
             self.withdraw(peer, network);
             self.common.epoch += 1;
+        }
+    }
+
+    /// Routes a network to a client, and takes it from who had it.
+    fn give(&mut self, peer: PeerId, network: IpNetwork) {
+        let before = self.common.table.insert(network, Way::To(Zone::Peer(peer)));
+        if let Some(Way::To(Zone::Peer(before))) = before
+            && before != peer
+            && let Some(client) = self.common.clients.get_mut(before)
+        {
+            client.networks.retain(|other| *other != network);
         }
     }
 
@@ -303,6 +321,27 @@ impl Router {
     /// How many packets were dropped, and why.
     pub fn drops(&self) -> &DropCounters {
         &self.common.drops
+    }
+
+    /// The client that exactly this network is routed to.
+    pub fn owner(&self, network: IpNetwork) -> Option<PeerId> {
+        match self.common.table.get(network)? {
+            Way::To(Zone::Peer(peer)) => Some(peer),
+            Way::To(Zone::Host | Zone::Lan) | Way::Nowhere => None,
+        }
+    }
+
+    /// What is routed to clients: IPv4 before IPv6, hosts before networks.
+    pub fn routes(&self) -> impl Iterator<Item = (IpNetwork, PeerId)> {
+        self.common.table.iter().filter_map(|(network, way)| match way {
+            Way::To(Zone::Peer(peer)) => Some((network, peer)),
+            Way::To(Zone::Host | Zone::Lan) | Way::Nowhere => None,
+        })
+    }
+
+    /// Whether packets belong to flows: there is something to do that plain forwarding cannot.
+    pub fn is_stateful(&self) -> bool {
+        self.common.stateful
     }
 
     /// How many flows there are.

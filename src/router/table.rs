@@ -57,6 +57,14 @@ impl<T: Copy + PartialEq> RouteTable<T> {
         }
     }
 
+    /// Whose exactly this network is.
+    pub fn get(&self, network: IpNetwork) -> Option<T> {
+        match network {
+            IpNetwork::V4(Ipv4Network { address, prefix }) => self.v4.get((prefix, address.to_bits())),
+            IpNetwork::V6(Ipv6Network { address, prefix }) => self.v6.get((prefix, address.to_bits())),
+        }
+    }
+
     /// All of them: IPv4 first, hosts before networks.
     pub fn iter(&self) -> impl Iterator<Item = (IpNetwork, T)> {
         let v4 = self.v4.iter().map(|((prefix, bits), owner)| {
@@ -131,6 +139,10 @@ impl<B: Bits, T: Copy + PartialEq> Table<B, T> {
     #[inline]
     fn find(&self, address: B) -> Option<T> {
         self.lengths.iter().find_map(|&(len, _)| self.owners.get(&(len, address.prefix(len))).copied())
+    }
+
+    fn get(&self, network: (u8, B)) -> Option<T> {
+        self.owners.get(&network).copied()
     }
 
     fn iter(&self) -> impl Iterator<Item = ((u8, B), T)> {

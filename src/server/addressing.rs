@@ -4,10 +4,10 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::config::{
-    Ifconfig, IfconfigIpv6, IfconfigOther, Ipv4Network, Ipv6Network, Ipv6Pool, ServerConfig, Topology,
+    Ifconfig, IfconfigIpv6, IfconfigOther, IpNetwork, Ipv4Network, Ipv6Network, Ipv6Pool, ServerConfig, Topology,
 };
 
 /// The addresses of a server and its clients.
@@ -72,10 +72,11 @@ impl Addressing {
         Self { topology, ipv4, ipv6, pool_v4, pool_v6, push: common_options(config) }
     }
 
-    /// Whether `address` is one at which everybody listens.
-    pub(super) fn is_broadcast(&self, address: IpAddr) -> bool {
-        let IpAddr::V4(address) = address else { return false };
-        address.is_broadcast() || self.network().is_some_and(|network| network.broadcast() == address)
+    /// The networks that the clients' addresses are in: all of `server`, whatever the topology.
+    pub(super) fn networks(&self, config: &ServerConfig) -> Vec<IpNetwork> {
+        let ipv4 = config.network.or_else(|| self.network()).map(IpNetwork::V4);
+        let ipv6 = self.ipv6.map(|own| IpNetwork::containing(own.local.into(), own.prefix));
+        ipv4.into_iter().chain(ipv6).collect()
     }
 
     /// The network that all have in common, under topology subnet.

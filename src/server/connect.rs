@@ -9,6 +9,8 @@ use super::peers::{Peer, Stage};
 use super::settings::{Assignment, push_list};
 use crate::config::{InstanceConfig, IpNetwork};
 use crate::event::{CloseReason, Event};
+use crate::peer::PeerId;
+use crate::router::ClientSetup;
 use crate::session::{Negotiated, choose_cipher};
 use crate::time::Instant;
 use crate::wire::icmpv6::NOBODY;
@@ -63,7 +65,7 @@ impl Server {
         let (ipv4, ipv6) =
             (peer.addresses.ipv4.map(|ipv4| ipv4.local), peer.addresses.ipv6.map(|ipv6| ipv6.local));
         let is_awaited = peer.push_requested || proto.contains(IvProto::REQUEST_PUSH);
-        self.route_to(index, instance);
+        self.route_to(now, index, instance);
         self.events.push(Event::Connected { peer: id, cipher: negotiated.cipher, ipv4, ipv6 });
         if is_awaited {
             self.push_reply(now, index);
@@ -95,7 +97,7 @@ impl Server {
     }
 
     /// What is for its addresses, and for the networks behind it, is sealed for it; and it may send from them.
-    fn route_to(&mut self, index: usize, instance: &InstanceConfig) {
+    fn route_to(&mut self, now: Instant, index: usize, instance: &InstanceConfig) {
         let Some(peer) = self.peers.get_mut(index) else { return };
         let most = instance.max_routes.unwrap_or(self.config.max_routes_per_client) as usize;
         let mut networks: Vec<IpNetwork> = peer.addresses.iter().map(IpNetwork::from).collect();
@@ -114,26 +116,36 @@ impl Server {
         peer.networks.clone_from(&networks);
         if let Some(data) = peer.session.data_mut() {
             data.set_sources(networks.clone());
+            data.set_routed(self.router.is_stateful());
         }
-        for network in networks {
-            self.give(network, index);
+        let (id, identity) = (peer.id, &peer.identity);
+        let identity = identity.common_name.clone().or_else(|| identity.username.clone());
+        for network in &networks {
+            self.displace(id, *network);
         }
+        let client = ClientSetup {
+            identity: identity.unwrap_or_default(),
+            networks,
+            mtu: self.shared.config.tun_mtu,
+            limits: None,
+        };
+        self.router.client_up(now, id, client);
     }
 
-    /// The network is this client's from now on, and nobody else's.
-    pub(super) fn give(&mut self, network: IpNetwork, index: usize) {
-        let before = self.routes.insert(network, index).filter(|&before| before != index);
-        if let Some(peer) = before.and_then(|before| self.peers.get_mut(before)) {
-            peer.networks.retain(|other| *other != network);
-            if let Some(data) = peer.session.data_mut() {
-                data.set_sources(peer.networks.clone());
+    /// The network is about to be this client's: it is no other's then.
+    pub(super) fn displace(&mut self, by: PeerId, network: IpNetwork) {
+        let before = self.router.owner(network).filter(|owner| *owner != by);
+        if let Some(owner) = before.and_then(|before| self.peers.by_id(before)) {
+            owner.networks.retain(|other| *other != network);
+            if let Some(data) = owner.session.data_mut() {
+                data.set_sources(owner.networks.clone());
             }
         }
         // Workers that let such packets pass learn of it with the data state that they get anew.
-        let holds = |(other, peer): &(usize, &Peer)| {
-            *other != index
+        let holds = |(_, peer): &(usize, &Peer)| {
+            peer.id != by
                 && peer.session.data().is_none()
-                && (before == Some(*other) || peer.holds(&network))
+                && (before == Some(peer.id) || peer.holds(&network))
         };
         let away: Vec<usize> = self.peers.iter().filter(holds).map(|(other, _)| other).collect();
         for other in away {

@@ -10,6 +10,7 @@ mod ask;
 mod connect;
 mod links;
 mod login;
+mod packets;
 mod peers;
 mod pool;
 mod push;
@@ -25,10 +26,8 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use crate::algorithm::{Cipher, Role};
-use crate::buffer::PacketBuf;
 use crate::certificate::PeerCertificate;
 use crate::config::{Ifconfig, IfconfigIpv6, IpNetwork, Lease, NamedText, ServerConfig};
-use crate::data::Special;
 use crate::error::{Error, UsageError};
 use crate::event::{CloseReason, Event, EventQueue, Refusal};
 use crate::host::{Environment, Host};
@@ -36,15 +35,12 @@ use crate::limits::Limits;
 use crate::packet::{Batch, Outcome, Packet, Port, Verdict};
 use crate::path::{LinkId, Path, Transport};
 use crate::peer::PeerId;
-use crate::peer_data::{Opened, Payload, PeerData};
+use crate::peer_data::PeerData;
 use crate::reason::{DropCounters, DropReason};
-use crate::router::RouteTable;
+use crate::router::{Router, RouterSetup};
 use crate::session::{Shared, breaks_link, take_packet};
 use crate::time::{Deadline, Instant, UnixTime};
-use crate::wire::ip::IpHeader;
-use crate::wire::opcode::parse_first_byte;
 use crate::wire::stream;
-use crate::wire::{ControlHeader, DataHeader, WirePeerId};
 use crate::wrap::{Cookie, InitialRateLimit};
 
 use addressing::Addressing;
@@ -75,8 +71,7 @@ pub struct Server {
     addressing: Addressing,
     pool: Pool,
     tokens: Option<Tokens>,
-    /// Whose an inner address is.
-    routes: RouteTable<usize>,
+    router: Router,
     events: EventQueue,
     drops: DropCounters,
     requests: u64,
@@ -142,6 +137,14 @@ impl Server {
         let reneg = config.session.renegotiate.after;
         let tokens = config.auth_gen_token.as_ref();
         let tokens = tokens.map(|token| Tokens::new(token, reneg, &mut env)).transpose()?;
+        let setup = RouterSetup {
+            gateway_ipv4: addressing.ipv4.map(|ipv4| ipv4.local),
+            gateway_ipv6: addressing.ipv6.map(|ipv6| ipv6.local),
+            networks: addressing.networks(&config),
+            client_to_client: config.client_to_client,
+            host_mtu: (!config.no_host_port).then_some(config.session.tun_mtu),
+        };
+        let router = Router::new((*config.router).clone(), setup, &limits, env.random(), now);
         Ok(Self {
             shared,
             cookie: Cookie::new(env.random()),
@@ -153,7 +156,7 @@ impl Server {
             pool: Pool::new(&config, &addressing),
             addressing,
             tokens,
-            routes: RouteTable::default(),
+            router,
             events,
             drops: DropCounters::default(),
             requests: 0,
@@ -219,7 +222,7 @@ impl Server {
     ///
     /// The client has gone, a worker has its data state, or it has as many networks as it may
     /// ([`max_routes_per_client`](ServerConfig::max_routes_per_client), or its own).
-    pub fn add_network(&mut self, _now: Instant, peer: PeerId, network: IpNetwork) -> Result<(), Error> {
+    pub fn add_network(&mut self, now: Instant, peer: PeerId, network: IpNetwork) -> Result<(), Error> {
         let found =
             self.peers.by_id(peer).filter(|peer| peer.is_connected()).ok_or(UsageError::NoSuchPeer)?;
         if found.networks.contains(&network) {
@@ -231,7 +234,8 @@ impl Server {
         let data = found.session.data_mut().ok_or(UsageError::NotAttached)?;
         found.networks.push(network);
         data.set_sources(found.networks.clone());
-        self.give(network, peer.index());
+        self.displace(peer, network);
+        self.router.add_network(now, peer, network);
         Ok(())
     }
 
@@ -240,13 +244,13 @@ impl Server {
     /// # Errors
     ///
     /// The client has gone, or a worker has its data state.
-    pub fn remove_network(&mut self, _now: Instant, peer: PeerId, network: IpNetwork) -> Result<(), Error> {
+    pub fn remove_network(&mut self, now: Instant, peer: PeerId, network: IpNetwork) -> Result<(), Error> {
         let found =
             self.peers.by_id(peer).filter(|peer| peer.is_connected()).ok_or(UsageError::NoSuchPeer)?;
         let data = found.session.data_mut().ok_or(UsageError::NotAttached)?;
         found.networks.retain(|other| *other != network);
         data.set_sources(found.networks.clone());
-        self.routes.remove(network, peer.index());
+        self.router.remove_network(now, peer, network);
         Ok(())
     }
 
@@ -285,19 +289,21 @@ impl Server {
         self.env.set_clock(now, unix);
     }
 
-    /// Hands out a client's data state, so that another thread can seal and open for it. Packets of that client that
-    /// come here meanwhile are dropped with [`DropReason::Detached`].
+    /// Hands out a client's data state, so that another thread can seal and open for it. Outer packets of that client
+    /// that come here meanwhile are dropped with [`DropReason::Detached`]; inner packets for it are for
+    /// [`Port::Worker`].
     pub fn detach(&mut self, _now: Instant, peer: PeerId) -> Option<Box<PeerData>> {
-        let others = self.others_within(peer.index());
+        let others = self.others_within(peer);
         let mut data = self.peers.by_id(peer).filter(|peer| peer.is_connected())?.session.detach()?;
         data.set_others(others);
         Some(data)
     }
 
     /// The networks of other clients within those of this one.
-    fn others_within(&self, index: usize) -> Vec<IpNetwork> {
-        let Some(peer) = self.peers.get(index).filter(|peer| peer.has_networks()) else { return Vec::new() };
-        let others = self.routes.iter().filter(|(network, owner)| *owner != index && peer.holds(network));
+    fn others_within(&self, id: PeerId) -> Vec<IpNetwork> {
+        let found = self.peers.get(id.index()).filter(|peer| peer.has_networks());
+        let Some(peer) = found else { return Vec::new() };
+        let others = self.router.routes().filter(|(network, owner)| *owner != id && peer.holds(network));
         others.map(|(network, _)| network).collect()
     }
 
@@ -312,6 +318,7 @@ impl Server {
             if let Some(data) = peer.session.data_mut().filter(|_| connected) {
                 data.set_sources(peer.networks.clone());
                 data.set_others(Vec::new());
+                data.set_routed(self.router.is_stateful());
             }
             self.check_usage(now, id.index());
             self.drain(now, id.index());
@@ -342,9 +349,10 @@ impl Server {
         used
     }
 
-    /// Inner packets from the host, to be sealed for whoever has their destination.
-    pub fn handle_tunnel_packets(&mut self, now: Instant, _from: Port, batch: &mut Batch<'_>) {
-        batch.process(self, |server, _, buf| server.tunnel_packet(now, buf));
+    /// Inner packets from the host, from the LAN, or opened by a worker for the client that [`Packet::peer`] names: to
+    /// go wherever the router sends them.
+    pub fn handle_tunnel_packets(&mut self, now: Instant, from: Port, batch: &mut Batch<'_>) {
+        batch.process(self, |server, packet, buf| server.tunnel_packet(now, from, packet.peer, buf));
     }
 
     /// Time has passed: call it at [`next_timeout`](Self::next_timeout), or at any time. With many clients, call it in
@@ -361,12 +369,13 @@ impl Server {
             self.renew_token(now, index);
             self.drain(now, index);
         }
+        self.router.handle_timeout(now);
     }
 
     // ---- output ----
 
-    /// Fills the batch, all of whose descriptors are free slots, with what the engine itself wants to send. A slot
-    /// needs [`HEADROOM`](crate::HEADROOM), `max-packet-size` and [`TAILROOM`](crate::TAILROOM) bytes; what does not
+    /// Fills the batch, all of whose descriptors are free slots, with what the engine itself wants to send. What the
+    /// router has for the host or the LAN is to be delivered, as a packet that came. A slot needs [`HEADROOM`](crate::HEADROOM), `max-packet-size` and [`TAILROOM`](crate::TAILROOM) bytes; what does not
     /// fit is dropped with [`DropReason::NoRoom`] and sent again by its timer.
     pub fn poll_transmits(&mut self, now: Instant, batch: &mut Batch<'_>) {
         batch.fill(self, |server, buf| {
@@ -374,22 +383,26 @@ impl Server {
                 if let Some(peer) = server.peers.get_mut(index)
                     && peer.session.poll_transmit(&server.env, now, buf)?
                 {
-                    return Ok(Some(*peer.session.path()));
+                    return Ok(Some(Outcome::Transmit(*peer.session.path())));
                 }
                 server.peers.settled(index);
             }
-            Ok(None)
+            match server.router.poll_output(buf) {
+                Some(zone) => server.send_to(now, zone, PeerId::NONE, buf).map(Some),
+                None => Ok(None),
+            }
         });
     }
 
     /// The next thing that the host is told or asked.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop()
+        self.events.pop().or_else(|| self.router.poll_event().map(Event::Router))
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) must be called, and why.
     pub fn next_timeout(&self) -> Option<Deadline> {
-        self.peers.next_timeout().into_iter().chain(self.links.next_timeout()).min()
+        let sessions = self.peers.next_timeout().into_iter().chain(self.links.next_timeout());
+        sessions.chain(self.router.next_timeout()).min()
     }
 
     // ---- getters ----
@@ -406,7 +419,7 @@ impl Server {
 
     /// What is routed to whom, as in the status file's routing table: IPv4 before IPv6, hosts before networks.
     pub fn routes(&self) -> impl Iterator<Item = (IpNetwork, PeerInfo<'_>)> {
-        self.routes.iter().filter_map(|(network, index)| Some((network, self.info(self.peers.get(index)?))))
+        self.router.routes().filter_map(|(network, peer)| Some((network, self.peer(peer)?)))
     }
 
     /// The connected client of that handle.
@@ -436,8 +449,10 @@ impl Server {
     }
 
     /// How many packets were dropped, and why.
-    pub fn drops(&self) -> &DropCounters {
-        &self.drops
+    pub fn drops(&self) -> DropCounters {
+        let mut drops = self.drops.clone();
+        drops.merge(self.router.drops());
+        drops
     }
 
     // ---- private ----
@@ -459,124 +474,6 @@ impl Server {
             cipher: peer.session.negotiated().map(|negotiated| negotiated.cipher),
             data: peer.session.data(),
         }
-    }
-
-    fn datagram(
-        &mut self,
-        now: Instant,
-        path: &Path,
-        buf: &mut PacketBuf<'_>,
-    ) -> Result<Outcome, DropReason> {
-        let (opcode, _) = parse_first_byte(*buf.payload().first().ok_or(DropReason::Truncated)?)?;
-        if opcode.is_data() {
-            return self.data_packet(now, path, buf);
-        }
-        let header = ControlHeader::parse(buf.payload())?;
-        let Some(index) = self.peers.by_session(path, header.session_id) else {
-            return self.first_packet(now, path, buf);
-        };
-        let peer = self.peers.get_mut(index).ok_or(DropReason::UnknownPeer)?;
-        peer.session.handle_wrapped(&mut self.env, now, buf.payload_mut())?;
-        self.drain(now, index);
-        Ok(Outcome::Consumed)
-    }
-
-    fn data_packet(
-        &mut self,
-        now: Instant,
-        path: &Path,
-        buf: &mut PacketBuf<'_>,
-    ) -> Result<Outcome, DropReason> {
-        let header = DataHeader::parse(buf.payload())?;
-        let index = match header.peer_id.filter(|&id| id != WirePeerId::DISABLED) {
-            Some(id) => id.get() as usize,
-            None => self.peers.connected_at(path).ok_or(DropReason::UnknownPeer)?,
-        };
-        let peer = self.peers.get_mut(index).ok_or(DropReason::UnknownPeer)?;
-        if !peer.is_connected() {
-            return Err(DropReason::NotConnected);
-        }
-        let home = *peer.session.path();
-        if !home.same_remote(path) && (home.transport, path.transport) != (Transport::Udp, Transport::Udp) {
-            return Err(DropReason::WrongAddress); // nobody floats from or to a TCP connection
-        }
-        let id = peer.id;
-        let moved = !home.same_remote(path);
-        if moved && peer.session.request_attach() {
-            self.events.push(Event::AttachRequested { peer: id });
-        }
-        let data = peer.session.data_mut().ok_or(DropReason::Detached)?;
-        let Opened { payload, floated } = data.open_one(now, buf, path)?;
-        if floated {
-            self.float(now, index, path)?;
-        }
-        self.check_usage(now, index);
-        match payload {
-            Payload::Packet if self.is_anothers(index, buf) => Err(DropReason::BadSource),
-            Payload::BlockedIpv6 => {
-                let peer = self.peers.get_mut(index).ok_or(DropReason::UnknownPeer)?;
-                let path = *peer.session.path();
-                peer.session.data_mut().ok_or(DropReason::Detached)?.answer_blocked(now, buf)?;
-                Ok(Outcome::Transmit(path))
-            }
-            Payload::Packet => self.forward(now, id, buf),
-            Payload::Special(Special::Exit) => {
-                self.end(now, index, CloseReason::RemoteExit, None);
-                Ok(Outcome::Consumed)
-            }
-            Payload::Special(Special::OccRequest) => {
-                if let Some(peer) = self.peers.get_mut(index) {
-                    peer.session.answer_occ();
-                    self.peers.touch(index);
-                }
-                Ok(Outcome::Consumed)
-            }
-            Payload::Special(Special::Ping | Special::Occ) => Ok(Outcome::Consumed),
-        }
-    }
-
-    /// Whether a client with networks behind it sends from an address within them that is another client's. A worker is
-    /// told those when it gets the data state.
-    fn is_anothers(&self, index: usize, buf: &PacketBuf<'_>) -> bool {
-        self.peers.get(index).is_some_and(Peer::has_networks)
-            && IpHeader::parse(buf.payload())
-                .is_some_and(|header| self.routes.find(header.source) != Some(index))
-    }
-
-    /// A client's inner packet goes to another client, if that is allowed, or to the host.
-    fn forward(
-        &mut self,
-        now: Instant,
-        from: PeerId,
-        buf: &mut PacketBuf<'_>,
-    ) -> Result<Outcome, DropReason> {
-        if self.config.client_to_client
-            && let Some(to) =
-                IpHeader::parse(buf.payload()).and_then(|header| self.routes.find(header.destination))
-        {
-            return self.seal(now, to, buf);
-        }
-        Ok(Outcome::Deliver(Port::Host, from))
-    }
-
-    fn tunnel_packet(&mut self, now: Instant, buf: &mut PacketBuf<'_>) -> Result<Outcome, DropReason> {
-        let IpHeader { destination, .. } =
-            IpHeader::parse(buf.payload()).ok_or(DropReason::BadInnerPacket)?;
-        match self.routes.find(destination) {
-            Some(index) => self.seal(now, index, buf),
-            None if destination.is_multicast() || self.addressing.is_broadcast(destination) => {
-                Err(DropReason::Multicast)
-            }
-            None => Err(DropReason::NoRoute),
-        }
-    }
-
-    fn seal(&mut self, now: Instant, index: usize, buf: &mut PacketBuf<'_>) -> Result<Outcome, DropReason> {
-        let peer = self.peers.get_mut(index).ok_or(DropReason::NoRoute)?;
-        let path = *peer.session.path();
-        peer.session.data_mut().ok_or(DropReason::Detached)?.seal_one(now, buf)?;
-        self.check_usage(now, index);
-        Ok(Outcome::Transmit(path))
     }
 
     /// The client has moved to `path`, as an authentic and fresh packet shows. If another session has that address,
@@ -646,9 +543,7 @@ impl Server {
                 self.pool.release(number);
             }
             if peer.is_connected() {
-                for network in &peer.networks {
-                    self.routes.remove(*network, index);
-                }
+                self.router.client_down(now, id);
                 let summary = peer.summary(now, self.addressing.topology);
                 self.events.push(Event::ClientDisconnected(Box::new(summary)));
             }

@@ -8,7 +8,7 @@ use super::Finishing;
 use crate::algorithm::Role;
 use crate::config::connection::{DEFAULT_PORT, LocalDraft};
 use crate::config::draft::Keepalive;
-use crate::config::host::{Bind, Listener};
+use crate::config::host::{Bind, Device, Listener};
 use crate::config::push::{Ifconfig, IfconfigOther};
 use crate::config::server::{AuthGenToken, Lease, ServerConfig, Topology};
 use crate::config::session::{PingTimeout, VerifyClientCert};
@@ -59,6 +59,7 @@ impl Finishing<'_> {
             session_timeout: draft.client.session_timeout,
             leases,
             block_ipv6: draft.host.routes.block_ipv6,
+            no_host_port: draft.host.dev == Device::Null,
             leases_fixed: draft.host.pool_persist.as_ref().is_some_and(|persist| persist.interval.is_none()),
             ..core::mem::take(&mut draft.server)
         }
