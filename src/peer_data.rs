@@ -163,9 +163,7 @@ impl PeerData {
     /// Fills the batch, all of whose descriptors are free slots, with the keepalive if it is due. For a worker; while
     /// the control engine has this state, that does it.
     pub fn poll_transmits(&mut self, now: Instant, batch: &mut Batch<'_>) {
-        batch.fill(self, |data, buf| {
-            Ok(data.poll_ping(now, buf)?.then_some(Outcome::Transmit(data.path)))
-        });
+        batch.fill(self, |data, buf| Ok(data.poll_ping(now, buf)?.then_some(Outcome::Transmit(data.path))));
     }
 
     /// Adds a key, cut from `block`. It is accepted at once; it sends when the peer has used it, at `use_by`, or if it

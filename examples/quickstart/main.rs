@@ -105,7 +105,7 @@ fn demonstrate(bytes: u64) -> Result<()> {
     fact("packets up", format_args!("{sealed} sent, {} missing", missing(sealed, report.opened)));
     fact(
         "drops",
-        format_args!("client: {}; server: {}", list(guest.end.engine.drops()), list(&report.drops)),
+        format_args!("client: {}; server: {}", list(&guest.end.engine.drops()), list(&report.drops)),
     );
     Ok(())
 }

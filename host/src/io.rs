@@ -346,7 +346,8 @@ impl Io {
             self.log.packets(b'W', with(Verdict::Transmit));
         }
         if let Some(tun) = &mut self.tun {
-            for packet in packets.iter().filter(|packet| packet.verdict == Verdict::Deliver) {
+            let is_its = |packet: &&Packet| packet.verdict == Verdict::Deliver && packet.port == Port::Host;
+            for packet in packets.iter().filter(is_its) {
                 let taken = self.slab.get(packet.range()).is_some_and(|bytes| tun.write(bytes));
                 self.losses.tun += u64::from(!taken);
             }
@@ -392,7 +393,7 @@ impl Io {
             }
             self.log.packets(b'R', 1);
             match out.verdict {
-                Verdict::Deliver => {
+                Verdict::Deliver if out.port == Port::Host => {
                     self.log.packets(b'w', 1);
                     let taken = match (&mut self.tun, bytes.get(out.range())) {
                         (Some(tun), Some(packet)) => tun.write(packet),
@@ -401,7 +402,7 @@ impl Io {
                     self.losses.tun += u64::from(!taken);
                 }
                 Verdict::Transmit => self.send_one(&out, start),
-                Verdict::Pending | Verdict::Consumed | Verdict::Drop => {}
+                Verdict::Deliver | Verdict::Pending | Verdict::Consumed | Verdict::Drop => {}
             }
             self.traffic.link_read += used as u64;
             start += used;

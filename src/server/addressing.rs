@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::config::{
-    Ifconfig, IfconfigIpv6, IfconfigOther, IpNetwork, Ipv4Network, Ipv6Network, Ipv6Pool, ServerConfig, Topology,
+    Ifconfig, IfconfigIpv6, IfconfigOther, IpNetwork, Ipv4Network, Ipv6Network, Ipv6Pool, ServerConfig,
+    Topology,
 };
 
 /// The addresses of a server and its clients.

@@ -17,6 +17,7 @@ use crate::packet::{Batch, HEADROOM, Packet, Port, TAILROOM, Verdict};
 use crate::path::{LinkId, Path};
 use crate::server::Server;
 use crate::time::{Deadline, Instant, UnixTime};
+use crate::wire::checksum::checksum;
 
 /// Slots in a batch, each of this many bytes.
 const SLOTS: usize = 8;
@@ -416,6 +417,8 @@ pub(crate) fn between(from: [u8; 4], to: [u8; 4], number: u32) -> Vec<u8> {
     let mut packet = std::vec![0x45, 0, 0, 32, 0, 0, 0, 0, 64, 17, 0, 0];
     packet.extend_from_slice(&from);
     packet.extend_from_slice(&to);
+    let sum = checksum([&packet[..]]);
+    packet[10..12].copy_from_slice(&sum.to_be_bytes());
     packet.extend_from_slice(&[0x30, 0x39, 0, 7, 0, 12, 0, 0]);
     packet.extend_from_slice(&number.to_be_bytes());
     packet

@@ -14,6 +14,7 @@ mod remotes;
 mod renegotiation;
 mod revocation;
 mod roaming;
+mod routed;
 mod sites;
 mod stream;
 mod tokens;
