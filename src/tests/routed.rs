@@ -41,11 +41,13 @@ fn with_hops(mut packet: Vec<u8>, hops: u8) -> Vec<u8> {
 }
 
 fn flows(world: &World) -> Vec<&RouterEvent> {
-    let router = |event| match event {
-        &Event::Router(ref event) => Some(event),
-        _ => None,
-    };
-    world.server_events.iter().filter_map(router).collect()
+    let mut flows = Vec::new();
+    for event in &world.server_events {
+        if let Event::Router(event) = event {
+            flows.push(event);
+        }
+    }
+    flows
 }
 
 #[test]
