@@ -143,6 +143,7 @@ impl Server {
             networks: addressing.networks(&config),
             client_to_client: config.client_to_client,
             host_mtu: (!config.no_host_port).then_some(config.session.tun_mtu),
+            lan: None,
         };
         let router = Router::new((*config.router).clone(), setup, &limits, env.random(), now);
         Ok(Self {
@@ -387,7 +388,7 @@ impl Server {
                 }
                 server.peers.settled(index);
             }
-            match server.router.poll_output(buf) {
+            match server.router.poll_output(now, buf) {
                 Some(zone) => server.send_to(now, zone, PeerId::NONE, buf).map(Some),
                 None => Ok(None),
             }
