@@ -4,8 +4,9 @@ use super::address::Address;
 use super::flow::{Direction, Flow, FlowId, TableFull};
 use super::forward::refuse;
 use super::icmp::IcmpError;
+use super::packet::tcp_flags::SYN;
 use super::packet::{Inner, Transport};
-use super::rules::{Asked, deny};
+use super::rules::{Asked, Judgement, deny};
 use super::zone::{Zone, ZoneId};
 use super::{Common, Family, Forward, Step, Way, ticks};
 use crate::buffer::PacketBuf;
@@ -17,6 +18,19 @@ pub(super) enum Admitted {
     Flow(FlowId, Direction),
     /// It goes no further, or not as part of a flow.
     Settled(Forward),
+}
+
+/// Why there is no flow.
+enum Refusal {
+    Reason(DropReason),
+    /// The rules say so.
+    Rules(Zone, Asked, Judgement),
+}
+
+impl From<DropReason> for Refusal {
+    fn from(reason: DropReason) -> Self {
+        Self::Reason(reason)
+    }
 }
 
 pub(super) fn admit<A: Address>(
@@ -35,37 +49,79 @@ pub(super) fn admit<A: Address>(
     if !begins {
         return Err(DropReason::BadIcmp);
     }
-    let Some(to) = common.route(from, inner.tuple.destination) else {
-        return refuse(common, family, from, inner, buf, IcmpError::NoRoute, DropReason::NoRoute)
-            .map(Admitted::Settled);
+    let why = match open(common, family, tick, from, inner) {
+        Ok(id) => return Ok(Admitted::Flow(id, Direction::Forth)),
+        Err(Refusal::Rules(to, asked, judgement)) => {
+            let refused = deny(common, family, tick, (from, to), inner, buf, (&asked, judgement));
+            return refused.map(Admitted::Settled);
+        }
+        Err(Refusal::Reason(why)) => why,
     };
-    let asked = Asked::of_packet(inner, inner.tuple.destination, inner.tuple.destination_port);
+    let error = match why {
+        DropReason::NoRoute => IcmpError::NoRoute,
+        // RFC 6888 REQ-11, RFC 5508 REQ-8: it cannot be had now; it may not be had.
+        DropReason::PortsExhausted | DropReason::FlowsFull => IcmpError::HostUnreachable,
+        DropReason::ClientLimit => IcmpError::Prohibited,
+        _ => return Err(why),
+    };
+    refuse(common, family, from, inner, buf, error, why).map(Admitted::Settled)
+}
+
+/// Makes a flow of the packet.
+fn open<A: Address>(
+    common: &mut Common,
+    family: &mut Family<A>,
+    tick: u32,
+    from: Zone,
+    inner: &Inner<A>,
+) -> Result<FlowId, Refusal> {
+    if family.flows.is_full() {
+        return Err(DropReason::FlowsFull.into());
+    }
+    let target = family.nat.target(common, from, inner)?;
+    let to = match target.zone {
+        Some(zone) => zone,
+        None => common.route(from, target.address).ok_or(DropReason::NoRoute)?,
+    };
+    let asked = Asked::of_packet(inner, target.address, target.port);
     let judgement = common.judge(family, from, to, &asked);
     if !judgement.is_allowed() {
-        return deny(common, family, tick, (from, to), inner, buf, (&asked, judgement))
-            .map(Admitted::Settled);
+        // To a stranger the mapping is not there: nobody learns by an answer whether it is (RFC 5382 REQ-4).
+        return Err(match target.mapping {
+            Some(_) if from.is_outside() => DropReason::Filtered.into(),
+            _ => Refusal::Rules(to, asked, judgement),
+        });
     }
-    // Where nothing is translated, the answers come as the packet reversed.
-    let flow = Flow::new(
+    let plan = family.nat.plan(common, &family.flows, tick, (from, to), inner, target)?;
+    let mut flow = Flow::new(
         inner.protocol,
         ZoneId::from(from),
         inner.tuple,
         ZoneId::from(to),
-        inner.tuple.reversed(),
+        plan.answers,
         tick,
         common.epoch,
     );
-    let id = family.flows.insert(flow).map_err(|full| match full {
-        TableFull::Full => DropReason::FlowsFull,
-        TableFull::Taken => DropReason::NoMapping,
+    flow.state = plan.state();
+    if matches!(inner.transport, Transport::Tcp { flags } if flags & SYN == 0) {
+        flow.met_in_the_middle();
+    }
+    let due = tick.saturating_add(ticks(flow.lifetime(&common.config.lifetimes)));
+    let id = family.flows.insert(flow, due).map_err(|full| {
+        family.nat.abandon(&plan);
+        match full {
+            TableFull::Full => DropReason::FlowsFull,
+            // Without ports there is one client for each destination.
+            TableFull::Taken if plan.answers != inner.tuple.reversed() => DropReason::PortsExhausted,
+            TableFull::Taken => DropReason::NoMapping,
+        }
     })?;
-    let due = tick.saturating_add(ticks(common.lifetime(&flow)));
-    let next = family.wheel.push(id, due);
-    if let Some(flow) = family.flows.get_mut(id) {
-        flow.next = next;
+    if let Err(why) = family.nat.taken(common, &plan, &flow) {
+        let _ = family.flows.remove(id);
+        return Err(why.into());
     }
     common.flow_started(&flow);
-    Ok(Admitted::Flow(id, Direction::Forth))
+    Ok(id)
 }
 
 impl Common {

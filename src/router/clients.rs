@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::packet::{TCP, UDP};
 use crate::config::{ClientLimits, IpNetwork};
 use crate::peer::PeerId;
 
@@ -37,6 +38,20 @@ pub(super) struct Client {
     pub(super) layers: Layers,
     /// Refused packets of its, and how often the host hears of them.
     pub(super) refusals: Telling,
+    /// How many outside ports it has: TCP, UDP, ICMP.
+    pub(super) ports: [u32; 3],
+}
+
+impl Client {
+    /// How many of its outside ports are that protocol's.
+    pub(super) fn ports_of(&mut self, protocol: u8) -> &mut u32 {
+        let [tcp, udp, icmp] = &mut self.ports;
+        match protocol {
+            TCP => tcp,
+            UDP => udp,
+            _ => icmp,
+        }
+    }
 }
 
 /// All clients, by the index of their handle.
@@ -52,7 +67,8 @@ impl Clients {
         let ClientSetup { identity, networks, mtu, limits: _ } = setup;
         let layers = rules.layers_of(&identity);
         let refusals = Telling::new(REFUSALS, tick);
-        self.0[index] = Some(Client { peer, identity: identity.into(), networks, mtu, layers, refusals });
+        let identity = identity.into();
+        self.0[index] = Some(Client { peer, identity, networks, mtu, layers, refusals, ports: [0; 3] });
     }
 
     pub(super) fn remove(&mut self, peer: PeerId) -> Option<Client> {

@@ -4,9 +4,9 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::address::Address;
 use super::flow::{FlowId, Flows};
+use super::nat::Nat;
 use super::outbox::Outbox;
 use super::rules::Rules;
-use super::wheel::Wheel;
 use super::{Common, Family, OUTBOX, Router, Way, Zone, tick};
 use crate::config::{IpNetwork, LanConfig, RouterConfig};
 use crate::time::Instant;
@@ -88,10 +88,10 @@ impl<A: Address> Family<A> {
     /// Ends all flows, and has room for so many from now on.
     fn start_over(&mut self, common: &mut Common, flows: usize, tick: u32) {
         for number in 0..self.flows.records() {
-            self.end(common, FlowId(number));
+            self.end(common, FlowId(number), tick);
         }
-        self.flows = Flows::new(flows, self.seed);
-        self.wheel = Wheel::new(tick);
+        self.flows = Flows::new(flows, self.seed, tick);
+        self.nat = Nat::new(&common.config, flows, self.seed);
     }
 }
 

@@ -9,13 +9,12 @@ use super::address::Address;
 use super::flow::{Direction, Flow};
 use super::lan::MacAddress;
 use super::limits::{Bucket, Telling};
+use super::nat::Mapping;
 use super::rules::{Asked, Because, Judgement};
 use super::zone::Zone;
 use super::{Common, TICK_SHIFT};
-use crate::config::{Action, Lifetimes};
+use crate::config::Action;
 use crate::peer::PeerId;
-
-use super::packet::{TCP, UDP};
 
 /// What [`Router::poll_event`](super::Router::poll_event) returns.
 #[derive(Clone, Debug)]
@@ -128,14 +127,22 @@ impl Events {
 }
 
 impl Common {
-    /// How long that flow may be idle.
-    pub(super) fn lifetime<A: Address>(&self, flow: &Flow<A>) -> Duration {
-        let Lifetimes { udp, tcp_established, icmp, other, .. } = self.config.lifetimes;
-        match flow.protocol {
-            UDP => udp,
-            TCP => tcp_established,
-            protocol if protocol == A::ICMP => icmp,
-            _ => other,
+    /// An inside end has an outside end now.
+    pub(super) fn mapping_began<A: Address>(&mut self, mapping: &Mapping<A>) {
+        if let Zone::Peer(peer) = mapping.zone.get()
+            && let Some(client) = self.clients.get_mut(peer)
+        {
+            *client.ports_of(mapping.protocol) += 1;
+        }
+    }
+
+    /// It has it no longer.
+    pub(super) fn mapping_ended<A: Address>(&mut self, mapping: &Mapping<A>, _tick: u32) {
+        if let Zone::Peer(peer) = mapping.zone.get()
+            && let Some(client) = self.clients.get_mut(peer)
+        {
+            let ports = client.ports_of(mapping.protocol);
+            *ports = ports.saturating_sub(1);
         }
     }
 

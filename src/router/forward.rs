@@ -2,13 +2,13 @@
 
 use super::address::Address;
 use super::admit::{Admitted, admit};
-use super::flow::{Direction, FlowId};
+use super::flow::{Direction, FlowId, FlowState};
 use super::icmp::{IcmpError, make_error};
 use super::lan::LanPort;
 use super::packet::Inner;
 use super::rules::{Still, look_again};
 use super::zone::{Zone, ZoneId};
-use super::{Common, Family, Forward, Step, Way};
+use super::{Common, Family, Forward, Step, Way, ticks};
 use crate::buffer::PacketBuf;
 use crate::config::IpNetwork;
 use crate::reason::DropReason;
@@ -112,9 +112,20 @@ fn carry<A: Address>(
     if inner.len > usize::from(mtu) {
         return refuse(common, family, from, inner, buf, IcmpError::TooBig(mtu), DropReason::TooBig);
     }
-    flow.last = tick;
-    flow.count(direction, inner.len);
+    // What strangers send to a mapping goes in while somebody inside holds it.
+    let unanswered = direction == Direction::Forth && !flow.state.is(FlowState::ANSWERED);
+    if unanswered && flow.state.is(FlowState::TARGET_MAPPED) && !family.nat.is_open(flow) {
+        return Err(DropReason::NoMapping);
+    }
+    let seen = flow.see(direction, inner, buf.payload(), tick, common.config.inbound_refresh);
     let leaves = flow.leaves_as(direction);
+    if seen.first_answer && flow.state.is(FlowState::TARGET_MAPPED) {
+        family.nat.answered(flow);
+    }
+    if seen.sooner {
+        let due = tick.saturating_add(ticks(flow.lifetime(&common.config.lifetimes)));
+        family.flows.reschedule(id, due);
+    }
     let packet = buf.payload_mut();
     inner.rewrite(packet, &leaves);
     inner.count_hop(packet);

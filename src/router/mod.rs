@@ -22,8 +22,10 @@ mod header;
 mod icmp;
 mod lan;
 mod limits;
+mod nat;
 mod outbox;
 mod packet;
+mod random;
 mod reset;
 mod rules;
 mod table;
@@ -45,11 +47,12 @@ use crate::time::{Deadline, Instant, TimerKind};
 use address::Address;
 use clients::Clients;
 use event::Events;
-use flow::{FlowId, FlowState, Flows};
+use flow::{FlowId, Flows};
 use lan::LanPort;
+use nat::Nat;
 use outbox::Outbox;
+use random::Random;
 use rules::Rules;
-use wheel::Wheel;
 use zone::ZoneId;
 
 pub use clients::ClientSetup;
@@ -112,6 +115,7 @@ struct Common {
     lan: Option<LanPort>,
     events: Events,
     drops: DropCounters,
+    random: Random,
 }
 
 /// Where an address is.
@@ -125,9 +129,11 @@ enum Way {
 /// What is kept for each family.
 struct Family<A> {
     flows: Flows<A>,
-    /// What keeps the table of flows fast under attack.
+    /// What keeps its tables fast under attack.
     seed: u64,
-    wheel: Wheel,
+    nat: Nat<A>,
+    /// The next record to be looked at for flows of clients that have gone; none if there are none.
+    sweep: Option<u32>,
     /// The router's address on the clients' side.
     gateway: Option<A>,
     /// And at the LAN port.
@@ -162,11 +168,13 @@ impl Router {
     ) -> Self {
         let stateful = config.is_stateful();
         let flows = if stateful { limits.flows } else { 0 };
-        let [a, b, c, ..] = *seed.as_chunks::<8>().0 else { unreachable!("32 bytes are four times eight") };
+        let [a, b, c, d] = *seed.as_chunks::<8>().0 else { unreachable!("32 bytes are four times eight") };
+        let [a, b, c, d] = [a, b, c, d].map(u64::from_le_bytes);
+        let mut random = Random::new([c, d]);
         let mut out = Self {
             room: limits.flows,
-            v4: Family::new(flows, u64::from_le_bytes(a), now),
-            v6: Family::new(flows, u64::from_le_bytes(b), now),
+            v4: Family::new(&config, flows, a, now),
+            v6: Family::new(&config, flows, b, now),
             common: Common {
                 stateful,
                 epoch: 0,
@@ -174,9 +182,10 @@ impl Router {
                 rules: Rules::new(&config.rules, &config.groups, config.rule_mode),
                 table: RouteTable::default(),
                 outbox: Outbox::new(if stateful { OUTBOX } else { 0 }, 2048),
-                lan: LanPort::of(&config, &setup, limits, u64::from_le_bytes(c)),
+                lan: LanPort::of(&config, &setup, limits, random.next()),
                 events: Events::new(limits.events, tick(now)),
                 drops: DropCounters::default(),
+                random,
                 config,
                 setup,
             },
@@ -203,6 +212,8 @@ impl Router {
             self.withdraw(peer, *network);
         }
         self.common.epoch += 1;
+        self.v4.sweep = Some(0);
+        self.v6.sweep = Some(0);
     }
 
     /// From now on the network is reached by way of this client, and of no other.
@@ -308,8 +319,10 @@ impl Router {
 
     /// When [`handle_timeout`](Self::handle_timeout) must be called.
     pub fn next_timeout(&self) -> Option<Deadline> {
-        let ticks = [self.v4.wheel.next(), self.v6.wheel.next()].into_iter().flatten().min();
-        let flow = ticks.map(|at| Instant::from_nanos(u64::from(at) << TICK_SHIFT));
+        let sweeps = self.v4.sweep.is_some() || self.v6.sweep.is_some();
+        let ticks = [self.v4.flows.next_tick(), self.v6.flows.next_tick(), sweeps.then_some(0)];
+        let flow =
+            ticks.into_iter().flatten().min().map(|at| Instant::from_nanos(u64::from(at) << TICK_SHIFT));
         let lan = self.common.lan.as_ref().and_then(LanPort::next_timeout);
         let deadlines = [(flow, TimerKind::Flow), (lan, TimerKind::Neighbour)];
         let soonest = deadlines.into_iter().filter_map(|(at, reason)| Some(Deadline { at: at?, reason }));
@@ -351,8 +364,15 @@ impl Router {
 }
 
 impl<A: Address> Family<A> {
-    fn new(flows: usize, seed: u64, now: Instant) -> Self {
-        Self { flows: Flows::new(flows, seed), seed, wheel: Wheel::new(tick(now)), gateway: None, lan: None }
+    fn new(config: &RouterConfig, flows: usize, seed: u64, now: Instant) -> Self {
+        Self {
+            flows: Flows::new(flows, seed, tick(now)),
+            seed,
+            nat: Nat::new(config, flows, seed),
+            sweep: None,
+            gateway: None,
+            lan: None,
+        }
     }
 
     /// The router's own address towards that zone.
@@ -363,32 +383,41 @@ impl<A: Address> Family<A> {
         }
     }
 
-    /// Ends the flows whose time is over.
-    fn expire(&mut self, common: &mut Common, tick: u32) {
-        let mut budget = EXPIRE_BUDGET;
-        while budget > 0
-            && let Some(id) = self.wheel.pop(tick, |id| self.flows.get(id).map_or(u32::MAX, |flow| flow.next))
-        {
-            budget -= 1;
-            let Some(flow) = self.flows.get(id) else { continue };
-            let due = flow.last.saturating_add(ticks(common.lifetime(flow)));
-            if !flow.state.is(FlowState::DEAD) && due > tick {
-                let next = self.wheel.push(id, due);
-                if let Some(flow) = self.flows.get_mut(id) {
-                    flow.next = next;
-                }
-                continue;
-            }
-            self.end(common, id);
-            self.flows.free(id);
+    /// Ends a flow: no packet finds it any more, and what it held is free.
+    fn end(&mut self, common: &mut Common, id: FlowId, tick: u32) {
+        if let Some(flow) = self.flows.remove(id) {
+            self.nat.ended(common, &flow, tick);
+            common.flow_ended(&flow);
         }
     }
 
-    /// Ends a flow, if it is alive. Its record is free again when the wheel comes by.
-    fn end(&mut self, common: &mut Common, id: FlowId) {
-        if let Some(flow) = self.flows.bury(id) {
-            common.flow_ended(&flow);
+    /// Ends the flows whose time is over, or whose client has gone.
+    fn expire(&mut self, common: &mut Common, tick: u32) {
+        let mut budget = EXPIRE_BUDGET;
+        while budget > 0
+            && let Some(id) = self.flows.next_due(tick)
+        {
+            budget -= 1;
+            let Some(flow) = self.flows.get(id) else { continue };
+            let due = flow.last.saturating_add(ticks(flow.lifetime(&common.config.lifetimes)));
+            if due > tick {
+                self.flows.reschedule(id, due);
+            } else {
+                self.end(common, id, tick);
+            }
         }
+        let Some(first) = self.sweep else { return };
+        let last = first.saturating_add(EXPIRE_BUDGET as u32).min(self.flows.records());
+        for number in first..last {
+            let gone =
+                |zone: &ZoneId| matches!(zone.get(), Zone::Peer(peer) if common.clients.get(peer).is_none());
+            if let Some((id, flow)) = self.flows.record(number)
+                && flow.zones.iter().any(gone)
+            {
+                self.end(common, id, tick);
+            }
+        }
+        self.sweep = (last < self.flows.records()).then_some(last);
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) fn ip(text: &str) -> IpAddr {
     text.parse().expect("an address")
 }
 
-pub(super) fn peer(number: u32) -> PeerId {
+pub(super) const fn peer(number: u32) -> PeerId {
     PeerId::new(number, 1)
 }
 
@@ -192,4 +192,71 @@ impl Random {
     pub(super) fn bytes(&mut self, len: usize) -> Vec<u8> {
         (0..len).map(|_| self.next() as u8).collect()
     }
+}
+
+/// A configuration with a LAN port: 192.0.2.10/24 and 2001:db8::10/64, everything else beyond a gateway there.
+pub(super) fn lan() -> RouterConfig {
+    let lan = crate::config::LanConfig {
+        device: "eth0".into(),
+        addresses: vec![(ip("192.0.2.10"), 24), (ip("2001:db8::10"), 64)],
+        gateways: vec![ip("192.0.2.1"), ip("2001:db8::1")],
+    };
+    RouterConfig { lan: Some(lan), ..RouterConfig::default() }
+}
+
+/// The same with `nat masquerade`.
+pub(super) fn masquerade() -> RouterConfig {
+    RouterConfig { nat: crate::config::Nat::Masquerade(None), ..lan() }
+}
+
+/// An end: address and port, or address and identifier.
+pub(super) type End = (IpAddr, u16);
+
+pub(super) fn end(address: &str, port: u16) -> End {
+    (ip(address), port)
+}
+
+/// Source and destination of a packet; an echo has its identifier where the asking end's port would be, else 0.
+pub(super) fn ends(packet: &[u8]) -> (End, End) {
+    let header = crate::wire::ip::IpHeader::parse(packet).expect("a packet");
+    let at = transport_of(packet).0;
+    let protocol = if packet[0] >> 4 == 4 { packet[9] } else { packet[6] };
+    let word = |at: usize| u16::from_be_bytes([packet[at], packet[at + 1]]);
+    let ports = match (protocol, packet[at]) {
+        (TCP | UDP, _) => (word(at), word(at + 2)),
+        (_, 8 | 128) => (word(at + 4), 0),
+        _ => (0, word(at + 4)),
+    };
+    ((header.source, ports.0), (header.destination, ports.1))
+}
+
+/// The answer to an echo request.
+pub(super) fn pong(source: &str, destination: &str, id: u16, sequence: u16) -> Vec<u8> {
+    let mut packet = ping(source, destination, id, sequence);
+    let (at, _) = transport_of(&packet);
+    let protocol = if packet[0] >> 4 == 4 { ICMP } else { super::packet::ICMPV6 };
+    packet[at] = if protocol == ICMP { 0 } else { 129 };
+    set_transport_checksum(&mut packet, protocol);
+    packet
+}
+
+/// Sends a packet that must go to `to`; gives back its ends there. Checksums must be right.
+#[track_caller]
+pub(super) fn pass(router: &mut Router, now: Instant, from: Zone, to: Zone, packet: &[u8]) -> (End, End) {
+    let (forward, packet) = send(router, now, from, packet);
+    assert_eq!(forward, Forward::To(to));
+    assert_checksums(&packet);
+    ends(&packet)
+}
+
+/// Sends a packet that must be dropped, in silence, for `why`.
+#[track_caller]
+pub(super) fn refuse(
+    router: &mut Router,
+    now: Instant,
+    from: Zone,
+    why: crate::reason::DropReason,
+    packet: &[u8],
+) {
+    assert_eq!(send(router, now, from, packet).0, Forward::Drop(why));
 }

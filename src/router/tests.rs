@@ -1,5 +1,7 @@
 //! The router as a whole, packet by packet.
 
+mod masquerade;
+
 use super::testing::{assert_checksums, peer, ping, router, send, udp};
 use super::{Forward, RouterEvent, Zone};
 use crate::config::RouterConfig;

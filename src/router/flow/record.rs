@@ -2,6 +2,7 @@
 
 use super::super::address::Address;
 use super::super::packet::Tuple;
+use super::super::wheel::Link;
 use super::super::zone::ZoneId;
 
 /// Which way a packet of a flow goes.
@@ -35,16 +36,16 @@ pub(crate) struct Flow<A> {
     pub(crate) last: u32,
     /// When it began.
     pub(crate) started: u32,
-    /// The mapping that it uses, or `u32::MAX`.
-    pub(crate) mapping: u32,
-    /// The next flow in its slot of the timer wheel, or in the list of free records.
-    pub(crate) next: u32,
+    /// Its place in the timer wheel; of a free record, the next one.
+    pub(crate) link: Link,
+    /// TCP: the latest acknowledgement of each direction.
+    pub(super) acknowledged: [u32; 2],
     /// Bytes carried in each direction, in the low 48 bits of each.
     bytes: [[u16; 3]; 2],
-    pub(crate) protocol: u8,
     pub(crate) state: FlowState,
-    /// TCP: the highest acknowledgement seen in each direction.
-    pub(crate) acknowledged: [u32; 2],
+    pub(crate) protocol: u8,
+    /// TCP: how much each direction is ready to receive; see [`Window`](super::tcp::Window).
+    pub(super) windows: [super::tcp::Window; 2],
 }
 
 impl<A: Address> Flow<A> {
@@ -64,12 +65,12 @@ impl<A: Address> Flow<A> {
             epoch,
             last: tick,
             started: tick,
-            mapping: u32::MAX,
-            next: u32::MAX,
-            bytes: [[0; 3]; 2],
-            protocol,
-            state: FlowState::default(),
+            link: Link::FREE,
             acknowledged: [0; 2],
+            bytes: [[0; 3]; 2],
+            state: FlowState::default(),
+            protocol,
+            windows: Default::default(),
         }
     }
 
@@ -98,25 +99,48 @@ impl<A: Address> Flow<A> {
     }
 }
 
-/// What has been seen of a flow, in bits.
+/// What is known and has been seen of a flow, in bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct FlowState(pub(crate) u8);
+pub(crate) struct FlowState(u16);
 
 impl FlowState {
-    /// It is over, and its record waits for the wheel to free it.
-    pub(crate) const DEAD: u8 = 0x80;
-    /// A `port-forward` admitted it, and so do not the rules.
-    pub(crate) const FORWARDED: u8 = 0x40;
+    /// Its source has a mapping, the outside end of its answers.
+    pub(crate) const SOURCE_MAPPED: u16 = 0x0001;
+    /// It was begun to a mapping, the end that its first packet was for.
+    pub(crate) const TARGET_MAPPED: u16 = 0x0002;
+    /// A port forward brought it in: no rule is asked.
+    pub(crate) const FORWARDED: u16 = 0x0004;
     /// An answer was seen.
-    pub(crate) const ANSWERED: u8 = 0x01;
+    pub(crate) const ANSWERED: u16 = 0x0008;
+    /// UDP: it is more than one question and one answer.
+    pub(crate) const STREAM: u16 = 0x0010;
+    /// TCP: both ends have sent a SYN, or it was met in the middle.
+    pub(crate) const OPENED: u16 = 0x0020;
+    /// TCP: who began it has acknowledged something.
+    pub(crate) const ACK_FORTH: u16 = 0x0040;
+    /// TCP: the other end has.
+    pub(crate) const ACK_BACK: u16 = 0x0080;
+    /// TCP: who began it has sent its last byte.
+    pub(crate) const FIN_FORTH: u16 = 0x0100;
+    /// TCP: the other end has.
+    pub(crate) const FIN_BACK: u16 = 0x0200;
+    /// TCP: a reset was the last that was seen of it.
+    pub(crate) const RESET: u16 = 0x0400;
+    /// The record is free.
+    pub(crate) const DEAD: u16 = 0x8000;
 
     #[inline]
-    pub(crate) fn is(self, bit: u8) -> bool {
-        self.0 & bit != 0
+    pub(crate) fn is(self, bits: u16) -> bool {
+        self.0 & bits == bits
     }
 
     #[inline]
-    pub(crate) fn set(&mut self, bit: u8) {
-        self.0 |= bit;
+    pub(crate) fn set(&mut self, bits: u16) {
+        self.0 |= bits;
+    }
+
+    #[inline]
+    pub(crate) fn clear(&mut self, bits: u16) {
+        self.0 &= !bits;
     }
 }

@@ -11,6 +11,7 @@ use hashbrown::HashTable;
 
 use super::super::address::Address;
 use super::super::packet::Tuple;
+use super::super::wheel::{Link, Linked, NONE, Wheel};
 use super::super::zone::ZoneId;
 use super::record::{Direction, Flow, FlowState};
 
@@ -29,9 +30,10 @@ pub(crate) enum TableFull {
 
 /// All flows of one family.
 pub(crate) struct Flows<A> {
-    records: Vec<Flow<A>>,
+    records: Records<A>,
     /// The first of the free records, which are linked by `next`.
     free: u32,
+    wheel: Wheel,
     len: usize,
     limit: usize,
     /// Number and direction.
@@ -39,12 +41,24 @@ pub(crate) struct Flows<A> {
     hasher: SeedableRandomState,
 }
 
+/// The flows by number.
+struct Records<A>(Vec<Flow<A>>);
+
+impl<A> Linked for Records<A> {
+    fn link(&mut self, number: u32) -> &mut Link {
+        &mut self.0[number as usize].link
+    }
+}
+
 impl<A: Address> Flows<A> {
     /// Room for `limit` flows. `seed` is secret: who knows it can make flows that are slow to find.
-    pub(crate) fn new(limit: usize, seed: u64) -> Self {
+    pub(crate) fn new(limit: usize, seed: u64, tick: u32) -> Self {
         Self {
-            records: Vec::new(),
-            free: u32::MAX,
+            // All of the room at once, so that no packet waits for records to be moved; what is not used yet costs
+            // addresses, not memory, where there is virtual memory.
+            records: Records(Vec::with_capacity(limit)),
+            free: NONE,
+            wheel: Wheel::new(tick),
             len: 0,
             limit,
             index: HashTable::with_capacity(2 * limit),
@@ -68,30 +82,41 @@ impl<A: Address> Flows<A> {
     /// A flow's record.
     #[inline]
     pub(crate) fn get(&self, id: FlowId) -> Option<&Flow<A>> {
-        self.records.get(id.0 as usize)
+        self.records.0.get(id.0 as usize)
     }
 
     /// A flow's record.
     #[inline]
     pub(crate) fn get_mut(&mut self, id: FlowId) -> Option<&mut Flow<A>> {
-        self.records.get_mut(id.0 as usize)
-    }
-
-    /// How many records there are, those of dead flows included.
-    pub(crate) fn records(&self) -> u32 {
-        self.records.len() as u32
+        self.records.0.get_mut(id.0 as usize)
     }
 
     /// All flows that are alive.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (FlowId, &Flow<A>)> {
-        let numbered = (0..).zip(&self.records);
+        let numbered = (0..).zip(&self.records.0);
         numbered
             .filter(|(_, flow)| !flow.state.is(FlowState::DEAD))
             .map(|(number, flow)| (FlowId(number), flow))
     }
 
-    /// Takes a flow in, to be found in both directions.
-    pub(crate) fn insert(&mut self, flow: Flow<A>) -> Result<FlowId, TableFull> {
+    /// How many records there are, used or free: what [`record`](Self::record) counts to.
+    pub(crate) fn records(&self) -> u32 {
+        self.records.0.len() as u32
+    }
+
+    /// The flow in the record of that number, if one is.
+    pub(crate) fn record(&self, number: u32) -> Option<(FlowId, &Flow<A>)> {
+        let flow = self.records.0.get(number as usize)?;
+        (!flow.state.is(FlowState::DEAD)).then_some((FlowId(number), flow))
+    }
+
+    /// Whether there is room for another.
+    pub(crate) fn is_full(&self) -> bool {
+        self.len >= self.limit
+    }
+
+    /// Takes a flow in, to be found in both directions, and to be looked at when it is `due`.
+    pub(crate) fn insert(&mut self, flow: Flow<A>, due: u32) -> Result<FlowId, TableFull> {
         let [forth, back] = [0, 1].map(|way| (flow.zones[way], flow.tuples[way]));
         if self.find(forth.0, flow.protocol, &forth.1).is_some()
             || self.find(back.0, flow.protocol, &back.1).is_some()
@@ -99,22 +124,23 @@ impl<A: Address> Flows<A> {
             return Err(TableFull::Taken);
         }
         let number = match self.free {
-            u32::MAX if self.records.len() >= self.limit => return Err(TableFull::Full),
-            u32::MAX => {
-                self.records.push(flow);
-                (self.records.len() - 1) as u32
+            NONE if self.records.0.len() >= self.limit => return Err(TableFull::Full),
+            NONE => {
+                self.records.0.push(flow);
+                (self.records.0.len() - 1) as u32
             }
             number => {
-                let record = &mut self.records[number as usize];
-                self.free = record.next;
+                let record = &mut self.records.0[number as usize];
+                self.free = record.link.next;
                 *record = flow;
                 number
             }
         };
         self.len += 1;
+        self.wheel.push(&mut self.records, number, due);
         for (way, (zone, tuple)) in [forth, back].into_iter().enumerate() {
             let hash = self.hash(zone, flow.protocol, &tuple);
-            let (records, hasher) = (&self.records, &self.hasher);
+            let (records, hasher) = (&self.records.0, &self.hasher);
             self.index.insert_unique(hash, number << 1 | way as u32, |&entry| {
                 let flow = &records[(entry >> 1) as usize];
                 let way = (entry & 1) as usize;
@@ -124,8 +150,8 @@ impl<A: Address> Flows<A> {
         Ok(FlowId(number))
     }
 
-    /// Packets find the flow no longer. Its record stays, marked as dead, until [`free`](Self::free).
-    pub(crate) fn bury(&mut self, id: FlowId) -> Option<Flow<A>> {
+    /// Takes a flow out. [`Family::end`](super::super::Family::end) is for whoever ends one.
+    pub(crate) fn remove(&mut self, id: FlowId) -> Option<Flow<A>> {
         let flow = *self.get(id).filter(|flow| !flow.state.is(FlowState::DEAD))?;
         for way in 0..2 {
             let hash = self.hash(flow.zones[way], flow.protocol, &flow.tuples[way]);
@@ -133,22 +159,35 @@ impl<A: Address> Flows<A> {
                 entry.remove();
             }
         }
-        self.records[id.0 as usize].state.set(FlowState::DEAD);
+        self.wheel.remove(&mut self.records, id.0);
+        let record = &mut self.records.0[id.0 as usize];
+        record.state.set(FlowState::DEAD);
+        record.link.next = self.free;
+        self.free = id.0;
         self.len -= 1;
         Some(flow)
     }
 
-    /// The record of a dead flow may be used again.
-    pub(crate) fn free(&mut self, id: FlowId) {
-        debug_assert!(self.records[id.0 as usize].state.is(FlowState::DEAD));
-        self.records[id.0 as usize].next = self.free;
-        self.free = id.0;
+    /// A flow that should be looked at, since its time in the wheel has passed; it is put there again, or removed.
+    pub(crate) fn next_due(&mut self, tick: u32) -> Option<FlowId> {
+        self.wheel.pop(&mut self.records, tick).map(FlowId)
+    }
+
+    /// The flow is looked at when it is `due`, and no longer when it was before.
+    pub(crate) fn reschedule(&mut self, id: FlowId, due: u32) {
+        self.wheel.remove(&mut self.records, id.0);
+        self.wheel.push(&mut self.records, id.0, due);
+    }
+
+    /// The tick at which [`next_due`](Self::next_due) may have one.
+    pub(crate) fn next_tick(&self) -> Option<u32> {
+        self.wheel.next()
     }
 
     #[inline]
     fn is_at(&self, entry: u32, zone: ZoneId, protocol: u8, tuple: &Tuple<A>) -> bool {
         let way = (entry & 1) as usize;
-        self.records.get((entry >> 1) as usize).is_some_and(|flow| {
+        self.records.0.get((entry >> 1) as usize).is_some_and(|flow| {
             flow.tuples[way] == *tuple && flow.zones[way] == zone && flow.protocol == protocol
         })
     }

@@ -39,7 +39,7 @@ pub(in super::super) fn look_again<A: Address>(
     let (forth, back) = (flow.leaves_as(Direction::Forth), flow.leaves_as(Direction::Back));
     let goes_on = common.leads_to(from, forth.destination, to) && common.leads_to(to, back.destination, from);
     if !goes_on {
-        family.end(common, id);
+        family.end(common, id, tick);
         return Ok(Still::Gone);
     }
     let asked = Asked::of_flow(&flow);
@@ -54,7 +54,7 @@ pub(in super::super) fn look_again<A: Address>(
         }
         return Ok(Still::Goes);
     }
-    family.end(common, id);
+    family.end(common, id, tick);
     common.denied(tick, from, to, &asked, judgement);
     let sender = flow.zones[direction as usize].get();
     answer(common, family, tick, sender, inner, buf, judgement.action).map(Still::Refused)
