@@ -8,6 +8,7 @@ mod lab;
 
 use core::time::Duration;
 use std::fs;
+use std::net::{TcpListener, UdpSocket};
 
 use lab::names::NameServer;
 use lab::network::SERVER_IPV4;
@@ -326,6 +327,41 @@ fn a_server_that_is_killed_is_found_again() {
             let _server = place.serve("again", &more);
             assert!(wait_until(PATIENCE, || client.count(UP) == 2), "{}", client.log());
             place.ping();
+        },
+    );
+}
+
+/// What a client says of its end, or of its next attempt, when nobody answers it: stock OpenVPN and adit alike.
+#[test]
+fn a_silence_counts_from_the_first_packet_on() {
+    let cases = ["udp", "tcp"].into_iter().flat_map(|transport| {
+        ["ping-exit 2", "ping-restart 2"]
+            .into_iter()
+            .flat_map(move |silence| [Stock, Adit].map(|program| (transport, silence, program)))
+    });
+    run_cases(
+        &cases.collect::<Vec<_>>(),
+        |(transport, silence, program)| format!("{transport} {silence} {program:?}"),
+        |(transport, silence, program)| {
+            let place = Place::within(&format!("silence {transport} {silence} {program:?}"));
+            // Takes what comes, and says nothing.
+            let _nobody = place.network.server.inside(|| {
+                (
+                    UdpSocket::bind((SERVER_IPV4, 1194)).unwrap(),
+                    TcpListener::bind((SERVER_IPV4, 1194)).unwrap(),
+                )
+            });
+            let text = client_text(&format!("proto {transport}\nremote {SERVER_IPV4} 1194\n{silence}\n"));
+            let mut client = place.start_at_client(*program, "client", &text);
+            if silence.starts_with("ping-exit") {
+                client.expect_line("[UNDEF] Inactivity timeout (--ping-exit), exiting", PATIENCE);
+                client.expect_line("SIGTERM[soft,ping-exit] received, process exiting", PATIENCE);
+                assert!(client.expect_exit(PATIENCE).success());
+            } else {
+                client.expect_line("[UNDEF] Inactivity timeout (--ping-restart), restarting", PATIENCE);
+                client.expect_line("SIGUSR1[soft,ping-restart] received, process restarting", PATIENCE);
+                assert!(wait_until(PATIENCE, || client.count("Inactivity timeout") == 2), "{}", client.log());
+            }
         },
     );
 }

@@ -226,7 +226,11 @@ impl Client {
         let credentials = self.login.present().cloned();
         let login = Login { credentials, asks, once, peer_info: Arc::clone(&self.local_info) };
         match Session::connect(&self.shared(), &mut self.env, now, path, login) {
-            Ok(session) => self.session = Some(Box::new(session)),
+            Ok(mut session) => {
+                let config = &session.shared().config;
+                session.watch_silence(pull::own_ping_timeout(self.config.pull, config, path.transport));
+                self.session = Some(Box::new(session));
+            }
             Err(reason) => self.close(now, reason),
         }
         Ok(())

@@ -258,9 +258,8 @@ impl Client {
         if let Some(data) = session.data_mut() {
             data.block_ipv6(blocks.then_some(answers));
         }
-        let default_timeout = (self.config.pull && transport == Transport::Udp)
-            .then_some(PingTimeout { after: DEFAULT_PING_RESTART, exit: false });
-        let timeout = settings.ping_timeout.unwrap_or_else(|| config.ping_timeout.or(default_timeout));
+        let timeout =
+            settings.ping_timeout.unwrap_or_else(|| own_ping_timeout(self.config.pull, config, transport));
         session.start_keepalive(now, settings.ping.unwrap_or(config.ping), timeout);
         let inactive = settings.inactive.unwrap_or(self.config.inactive);
         let session_timeout = settings.session_timeout.unwrap_or(self.config.session_timeout);
@@ -274,6 +273,17 @@ impl Client {
         self.events.push(Event::Connected { peer: PeerId::SERVER, cipher, ipv4, ipv6 });
         Ok(())
     }
+}
+
+/// How long a silence may be until the server says.
+pub(super) fn own_ping_timeout(
+    pull: bool,
+    config: &SessionConfig,
+    transport: Transport,
+) -> Option<PingTimeout> {
+    let default = (pull && transport == Transport::Udp)
+        .then_some(PingTimeout { after: DEFAULT_PING_RESTART, exit: false });
+    config.ping_timeout.or(default)
 }
 
 /// The pushed cipher if we have it; without one, what the server's options string names, or our fallback.

@@ -13,8 +13,8 @@ use crate::time::{Deadline, Instant, TimerKind};
 /// What the session's deadlines are computed from; nothing here is armed or cancelled.
 pub(super) struct Timers {
     ping_timeout: Option<PingTimeout>,
-    /// Pings and their timeout begin with the connection, not with the handshake.
-    connected: bool,
+    /// Whether a silence ends the session: at a client from its first packet on, at a server once it is connected.
+    watches_silence: bool,
     /// `inactive`
     inactive: Option<Duration>,
     /// `session-timeout`
@@ -23,11 +23,17 @@ pub(super) struct Timers {
 
 impl Timers {
     pub(super) fn new(config: &SessionConfig) -> Self {
-        Self { ping_timeout: config.ping_timeout, connected: false, inactive: None, ends: None }
+        Self { ping_timeout: config.ping_timeout, watches_silence: false, inactive: None, ends: None }
     }
 }
 
 impl Session {
+    /// Silence is noticed from the beginning, and lasts until any authentic packet comes, as in OpenVPN.
+    pub(crate) fn watch_silence(&mut self, timeout: Option<PingTimeout>) {
+        self.timers.watches_silence = true;
+        self.timers.ping_timeout = timeout;
+    }
+
     /// From here on pings are sent, and silence is noticed.
     pub(crate) fn start_keepalive(
         &mut self,
@@ -35,8 +41,7 @@ impl Session {
         ping: Option<Duration>,
         timeout: Option<PingTimeout>,
     ) {
-        self.timers.connected = true;
-        self.timers.ping_timeout = timeout;
+        self.watch_silence(timeout);
         if let Some(data) = self.data_mut() {
             data.note_received(now);
             data.set_ping(ping);
@@ -149,7 +154,7 @@ impl Session {
 
     fn ping_timeout_at(&self) -> Option<(Instant, bool)> {
         // A worker that has the data state hears the peer; nobody else can tell.
-        let PingTimeout { after, exit } = self.timers.ping_timeout.filter(|_| self.timers.connected)?;
+        let PingTimeout { after, exit } = self.timers.ping_timeout.filter(|_| self.timers.watches_silence)?;
         Some((self.data()?.last_received() + after, exit))
     }
 }

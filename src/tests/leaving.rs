@@ -69,6 +69,21 @@ fn a_client_with_ping_exit_does_not_come_back() {
     assert_eq!(world.client_closings(0), [&CloseReason::PingExit], "{}", tail(&world.trace));
 }
 
+/// OpenVPN counts from the first packet of a client on, and not only once the tunnel is up.
+#[test]
+fn ping_exit_ends_a_client_that_nobody_has_answered() {
+    let mut builder = WorldBuilder::new(45);
+    builder.client.session.ping_timeout =
+        Some(crate::config::PingTimeout { after: Duration::from_secs(30), exit: true });
+    builder.quality.loss = 100;
+    let mut world = builder.build();
+    world.start();
+    world.run_for(Duration::from_secs(29));
+    assert!(world.client_closings(0).is_empty());
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.client_closings(0), [&CloseReason::PingExit], "{}", tail(&world.trace));
+}
+
 #[test]
 fn silence_ends_a_session_at_ping_restart() {
     let mut builder = WorldBuilder::new(42);
