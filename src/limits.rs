@@ -21,6 +21,11 @@ pub struct Limits {
     /// Hosts on the LAN whose hardware addresses are known at a time; the one that was not used for the longest time makes
     /// room.
     pub neighbours: usize,
+    /// Datagrams in fragments on their way through the router at a time, of each address family, and as many fragments
+    /// of up to 2048 bytes that wait for the first of theirs.
+    pub fragments: usize,
+    /// Packets of up to 2048 bytes that the router itself sends, until the host fetches them.
+    pub router_output: usize,
 }
 
 impl Limits {
@@ -33,6 +38,8 @@ impl Limits {
         tls_input: 20 * 1024,
         flows: 64,
         neighbours: 16,
+        fragments: 8,
+        router_output: 4,
     };
 
     /// For a router of 32 MiB or more.
@@ -44,6 +51,8 @@ impl Limits {
         tls_input: 84 * 1024,
         flows: 7 << 11,
         neighbours: 256,
+        fragments: 512,
+        router_output: 64,
     };
 
     /// For a server.
@@ -55,6 +64,8 @@ impl Limits {
         tls_input: 84 * 1024,
         flows: 7 << 15,
         neighbours: 1024,
+        fragments: 2048,
+        router_output: 512,
     };
 }
 

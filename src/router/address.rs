@@ -30,8 +30,17 @@ pub(super) trait Address: Copy + Eq + Ord + Hash + Debug + Into<IpAddr> + 'stati
     /// What every path carries, and so the most that an ICMP error has, in bytes.
     const LEAST_ERROR: usize;
 
+    /// What every link carries, in bytes; a way that is said to carry less is not believed.
+    const LEAST_MTU: u16;
+    /// What every end takes, in bytes: no message from afar makes anybody send less (RFC 1122 §3.3.2, RFC 8201 §4).
+    const LEAST_PATH: u16;
+    /// IP and TCP headers without options, in bytes.
+    const TCP_HEADERS: u16;
+
     /// Whether it is that of a single host.
     fn is_host(self) -> bool;
+    /// Whether it means something on one link only (RFC 3927 §2.7, RFC 4291 §2.5.6).
+    fn is_link_local(self) -> bool;
     /// Puts a header before what is in `buf`.
     fn put_header(
         buf: &mut PacketBuf<'_>,
@@ -60,10 +69,17 @@ impl Address for Ipv4Addr {
     const UNSPECIFIED: Self = Self::UNSPECIFIED;
     const HEADER: usize = 20;
     const LEAST_ERROR: usize = 576;
+    const LEAST_MTU: u16 = 68;
+    const LEAST_PATH: u16 = 576;
+    const TCP_HEADERS: u16 = 40;
 
     fn is_host(self) -> bool {
         // Not 0/8, 127/8, 224/4, 240/4.
         !matches!(self.octets()[0], 0 | 127 | 224..)
+    }
+
+    fn is_link_local(self) -> bool {
+        Self::is_link_local(&self)
     }
 
     fn put_header(
@@ -123,9 +139,16 @@ impl Address for Ipv6Addr {
     const UNSPECIFIED: Self = Self::UNSPECIFIED;
     const HEADER: usize = 40;
     const LEAST_ERROR: usize = 1280;
+    const LEAST_MTU: u16 = 1280;
+    const LEAST_PATH: u16 = 1280;
+    const TCP_HEADERS: u16 = 60;
 
     fn is_host(self) -> bool {
         !self.is_unspecified() && !self.is_loopback() && !self.is_multicast()
+    }
+
+    fn is_link_local(self) -> bool {
+        self.is_unicast_link_local()
     }
 
     fn put_header(

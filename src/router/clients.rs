@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::icmp::ErrorBudget;
 use super::packet::{TCP, UDP};
 use crate::config::{ClientLimits, IpNetwork};
 use crate::peer::PeerId;
@@ -38,6 +39,8 @@ pub(super) struct Client {
     pub(super) layers: Layers,
     /// Refused packets of its, and how often the host hears of them.
     pub(super) refusals: Telling,
+    /// ICMP errors that it may be sent.
+    pub(super) errors: ErrorBudget,
     /// How many outside ports it has: TCP, UDP, ICMP.
     pub(super) ports: [u32; 3],
 }
@@ -67,8 +70,16 @@ impl Clients {
         let ClientSetup { identity, networks, mtu, limits: _ } = setup;
         let layers = rules.layers_of(&identity);
         let refusals = Telling::new(REFUSALS, tick);
-        let identity = identity.into();
-        self.0[index] = Some(Client { peer, identity, networks, mtu, layers, refusals, ports: [0; 3] });
+        self.0[index] = Some(Client {
+            peer,
+            identity: identity.into(),
+            networks,
+            mtu,
+            layers,
+            refusals,
+            ports: [0; 3],
+            errors: ErrorBudget::default(),
+        });
     }
 
     pub(super) fn remove(&mut self, peer: PeerId) -> Option<Client> {

@@ -4,11 +4,13 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::address::Address;
 use super::flow::{FlowId, Flows};
+use super::fragments::Fragments;
 use super::nat::Nat;
 use super::outbox::Outbox;
 use super::rules::Rules;
-use super::{Common, Family, OUTBOX, Router, Way, Zone, tick};
+use super::{Common, Family, Router, Way, Zone, tick};
 use crate::config::{IpNetwork, LanConfig, RouterConfig};
+use crate::limits::Limits;
 use crate::time::Instant;
 
 impl Router {
@@ -76,17 +78,20 @@ impl Router {
         common.stateful = stateful;
         // Who is told of a flow's beginning is told of its end.
         let logs = core::mem::replace(&mut common.config.log_flows, log_flows);
-        let flows = if stateful { self.room } else { 0 };
-        self.v4.start_over(common, flows, tick);
-        self.v6.start_over(common, flows, tick);
+        let Limits { flows, fragments, router_output, .. } = self.limits;
+        let [flows, fragments, router_output] =
+            [flows, fragments, router_output].map(|room| if stateful { room } else { 0 });
+        self.v4.start_over(common, flows, fragments, tick);
+        self.v6.start_over(common, flows, fragments, tick);
         common.config.log_flows = logs;
-        common.outbox = Outbox::new(if stateful { OUTBOX } else { 0 }, 2048);
+        common.outbox = Outbox::new(router_output, 2048);
     }
 }
 
 impl<A: Address> Family<A> {
     /// Ends all flows, and has room for so many from now on.
-    fn start_over(&mut self, common: &mut Common, flows: usize, tick: u32) {
+    fn start_over(&mut self, common: &mut Common, flows: usize, fragments: usize, tick: u32) {
+        self.fragments = Fragments::new(fragments, self.seed);
         for number in 0..self.flows.records() {
             self.end(common, FlowId(number), tick);
         }

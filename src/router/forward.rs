@@ -2,10 +2,12 @@
 
 use super::address::Address;
 use super::admit::{Admitted, admit};
+use super::egress::{Leave, clamp_mss, send, translate};
 use super::flow::{Direction, FlowId, FlowState};
+use super::fragments::forward_fragment;
 use super::icmp::{IcmpError, make_error};
-use super::lan::LanPort;
-use super::packet::Inner;
+use super::packet::{Inner, Transport, Tuple};
+use super::quote::forward_error;
 use super::rules::{Still, look_again};
 use super::zone::{Zone, ZoneId};
 use super::{Common, Family, Forward, Step, Way, ticks};
@@ -27,26 +29,40 @@ pub(super) fn forward<A: Address>(
         return plain(common, from, buf);
     }
     let mut inner = Inner::<A>::parse(buf)?;
-    check_source(common, family, from, &inner)?;
-    let found = family.flows.find(ZoneId::from(from), inner.protocol, &inner.tuple);
-    let found = match found {
-        Some(at) if !is_up_to_date(common, family, at.0) => {
-            match look_again(common, family, tick, at, &inner, buf)? {
-                Still::Goes => Some(at),
-                Still::Gone => None,
-                Still::Refused(forward) => return Ok(forward),
-            }
-        }
-        found => found,
-    };
-    let (id, direction) = match found {
+    check_addresses(common, family, from, &inner)?;
+    if inner.transport == Transport::IcmpError {
+        return forward_error(common, family, from, &mut inner, buf);
+    }
+    match inner.fragment {
+        None => pass(common, family, tick, from, &mut inner, buf, Leave::InPlace),
+        Some(fragment) => forward_fragment(common, family, tick, from, fragment, &mut inner, buf),
+    }
+}
+
+/// A packet whose ports are known: finds its flow, or makes one, and sends it on its way.
+#[inline]
+pub(super) fn pass<A: Address>(
+    common: &mut Common,
+    family: &mut Family<A>,
+    tick: u32,
+    from: Zone,
+    inner: &mut Inner<A>,
+    buf: &mut PacketBuf<'_>,
+    leave: Leave,
+) -> Step<Forward> {
+    let tuple = inner.tuple;
+    let found = find_flow(common, family, from, inner.protocol, &tuple, (inner, buf))?;
+    let admitted = match found {
         Some(found) => found,
-        None => match admit(common, family, tick, from, &inner, buf)? {
-            Admitted::Flow(id, direction) => (id, direction),
-            Admitted::Settled(forward) => return Ok(forward),
-        },
+        // The first fragment made one, and it has ended since.
+        None if inner.transport == Transport::Later => return Err(DropReason::BadFragment),
+        None => admit(common, family, tick, from, inner, buf)?,
     };
-    carry(common, family, tick, id, direction, &mut inner, buf)
+    let (id, direction) = match admitted {
+        Admitted::Flow(id, direction) => (id, direction),
+        Admitted::Settled(forward) => return Ok(forward),
+    };
+    carry(common, family, id, direction, inner, buf, leave)
 }
 
 /// As OpenVPN forwards: by destination alone. Packets are not looked into any further.
@@ -72,44 +88,75 @@ fn plain(common: &Common, from: Zone, buf: &PacketBuf<'_>) -> Step<Forward> {
     }
 }
 
-/// Whether `source` may come from there: a client has its own addresses and no others; nobody has an address of ours,
-/// or one that is no host's (RFC 1812 §5.3.7, RFC 2827).
-fn check_source<A: Address>(common: &Common, family: &Family<A>, from: Zone, inner: &Inner<A>) -> Step<()> {
-    let source = inner.tuple.source;
+/// Whether the packet may be from there and for whom it says: a client has its own addresses and no others; nobody has
+/// an address of ours, or one that is no host's (RFC 1812 §5.3.7, RFC 2827), and nothing is forwarded to many or beyond
+/// the link that an address is for.
+fn check_addresses<A: Address>(
+    common: &Common,
+    family: &Family<A>,
+    from: Zone,
+    inner: &Inner<A>,
+) -> Step<()> {
+    let Tuple { source, destination, .. } = inner.tuple;
     // The gateway's address is the host's as well, if there is a host.
     let is_ours = Some(source) == family.lan || (from != Zone::Host && Some(source) == family.gateway);
     if !source.is_host() || is_ours {
         return Err(DropReason::Martian);
     }
     match from {
-        Zone::Peer(peer) if common.is_its(peer, source.into()) => Ok(()),
-        Zone::Peer(_) => Err(DropReason::BadSource),
-        Zone::Host | Zone::Lan => Ok(()),
+        Zone::Peer(peer) if common.is_its(peer, source.into()) => {}
+        Zone::Peer(_) => return Err(DropReason::BadSource),
+        Zone::Host | Zone::Lan if source.is_link_local() => return Err(DropReason::Martian),
+        Zone::Host | Zone::Lan => {}
     }
+    if common.is_for_many(destination.into()) {
+        return Err(DropReason::Multicast);
+    }
+    if !destination.is_host() || destination.is_link_local() {
+        return Err(DropReason::Martian);
+    }
+    Ok(())
 }
 
-/// Whether rules and routes are as they were when the flow was last looked at.
-fn is_up_to_date<A: Address>(common: &Common, family: &Family<A>, id: FlowId) -> bool {
-    family.flows.get(id).is_some_and(|flow| flow.epoch == common.epoch)
+/// The flow that packets of these ends from there belong to. Where rules or routes have changed since it was last looked
+/// at, it may end here, and the packet at hand with it.
+#[inline]
+pub(super) fn find_flow<A: Address>(
+    common: &mut Common,
+    family: &mut Family<A>,
+    from: Zone,
+    protocol: u8,
+    tuple: &Tuple<A>,
+    (inner, buf): (&Inner<A>, &mut PacketBuf<'_>),
+) -> Step<Option<Admitted>> {
+    let Some(at) = family.flows.find(ZoneId::from(from), protocol, tuple) else { return Ok(None) };
+    if family.flows.get(at.0).is_some_and(|flow| flow.epoch == common.epoch) {
+        return Ok(Some(Admitted::Flow(at.0, at.1)));
+    }
+    Ok(match look_again(common, family, common.tick, at, inner, buf)? {
+        Still::Goes => Some(Admitted::Flow(at.0, at.1)),
+        Still::Gone => None,
+        Still::Refused(forward) => Some(Admitted::Settled(forward)),
+    })
 }
 
 /// Sends a packet of a flow on its way.
 fn carry<A: Address>(
     common: &mut Common,
     family: &mut Family<A>,
-    tick: u32,
     id: FlowId,
     direction: Direction,
     inner: &mut Inner<A>,
     buf: &mut PacketBuf<'_>,
+    leave: Leave,
 ) -> Step<Forward> {
     let Some(flow) = family.flows.get_mut(id) else { return Err(DropReason::NoRoute) };
     let (from, to) = (flow.zones[direction as usize].get(), flow.leaves_to(direction).get());
     if inner.hops <= 1 {
         return refuse(common, family, from, inner, buf, IcmpError::HopsExceeded, DropReason::HopsExceeded);
     }
-    let mtu = common.mtu(to)?;
-    if inner.len > usize::from(mtu) {
+    let mtu = common.mtu::<A>(to)?;
+    if inner.len > usize::from(mtu) && inner.dont_fragment {
         return refuse(common, family, from, inner, buf, IcmpError::TooBig(mtu), DropReason::TooBig);
     }
     // What strangers send to a mapping goes in while somebody inside holds it.
@@ -117,18 +164,20 @@ fn carry<A: Address>(
     if unanswered && flow.state.is(FlowState::TARGET_MAPPED) && !family.nat.is_open(flow) {
         return Err(DropReason::NoMapping);
     }
-    let seen = flow.see(direction, inner, buf.payload(), tick, common.config.inbound_refresh);
+    let seen = flow.see(direction, inner, buf.payload(), common.tick, common.config.inbound_refresh);
     let leaves = flow.leaves_as(direction);
     if seen.first_answer && flow.state.is(FlowState::TARGET_MAPPED) {
         family.nat.answered(flow);
     }
     if seen.sooner {
-        let due = tick.saturating_add(ticks(flow.lifetime(&common.config.lifetimes)));
+        let due = common.tick.saturating_add(ticks(flow.lifetime(&common.config.lifetimes)));
         family.flows.reschedule(id, due);
     }
     let packet = buf.payload_mut();
-    inner.rewrite(packet, &leaves);
+    translate(family, inner, packet, &leaves);
     inner.count_hop(packet);
+    clamp_mss(inner, packet, mtu.min(common.mtu::<A>(from)?));
+    send(common, inner, buf, to, mtu, leave)?;
     Ok(Forward::To(to))
 }
 
@@ -143,6 +192,9 @@ pub(super) fn refuse<A: Address>(
     why: DropReason,
 ) -> Step<Forward> {
     let own = family.own_address(from).ok_or(why)?;
+    if !common.may_send_error(from) {
+        return Err(why);
+    }
     make_error(buf, inner, error, own, why)?;
     common.drops.count(why);
     Ok(Forward::Reply)
@@ -164,19 +216,27 @@ impl Common {
 
     fn is_for_many(&self, destination: core::net::IpAddr) -> bool {
         let is_broadcast = |network: &IpNetwork| match network {
-            IpNetwork::V4(network) => destination == core::net::IpAddr::V4(network.broadcast()),
+            IpNetwork::V4(network) => {
+                network.prefix < 31 && destination == core::net::IpAddr::V4(network.broadcast())
+            }
             IpNetwork::V6(_) => false,
         };
         let is_everybody = destination == core::net::IpAddr::V4(core::net::Ipv4Addr::BROADCAST);
-        destination.is_multicast() || is_everybody || self.setup.networks.iter().any(is_broadcast)
+        let lan = self.config.lan.iter().flat_map(|lan| &lan.addresses);
+        destination.is_multicast()
+            || is_everybody
+            || self.setup.networks.iter().any(is_broadcast)
+            || lan
+                .map(|(address, prefix)| IpNetwork::containing(*address, *prefix))
+                .any(|network| is_broadcast(&network))
     }
 
-    /// The largest packet that goes there, in bytes.
-    fn mtu(&self, to: Zone) -> Step<u16> {
+    /// Whether that side may be sent another ICMP error.
+    fn may_send_error(&mut self, to: Zone) -> bool {
+        let tick = self.tick;
         match to {
-            Zone::Peer(peer) => Ok(self.clients.get(peer).ok_or(DropReason::NoRoute)?.mtu),
-            Zone::Host => self.setup.host_mtu.ok_or(DropReason::NoRoute),
-            Zone::Lan => Ok(self.lan.as_ref().map_or(1500, LanPort::mtu)),
+            Zone::Peer(peer) => self.clients.get_mut(peer).is_some_and(|client| client.errors.take(tick)),
+            Zone::Host | Zone::Lan => self.errors.take(tick),
         }
     }
 }

@@ -21,8 +21,36 @@ pub(super) enum IcmpError {
     Prohibited,
     /// The way carries no more than this many bytes.
     TooBig(u16),
-    /// The rest of the datagram has not come.
-    ReassemblyTimeout,
+}
+
+/// How many errors a side may still be sent: a token bucket (RFC 1812 §4.3.2.8, RFC 4443 §2.4 f).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ErrorBudget {
+    left: u32,
+    since: u32,
+}
+
+impl Default for ErrorBudget {
+    fn default() -> Self {
+        Self { left: Self::BURST, since: 0 }
+    }
+}
+
+impl ErrorBudget {
+    /// Three probes at a time for a traceroute of twenty hops through us.
+    const BURST: u32 = 64;
+    /// About sixty a second.
+    const PER_TICK: u32 = 8;
+
+    /// Whether another may be sent.
+    pub(super) fn take(&mut self, tick: u32) -> bool {
+        let fresh = tick.saturating_sub(self.since).saturating_mul(Self::PER_TICK);
+        self.left = self.left.saturating_add(fresh).min(Self::BURST);
+        self.since = tick;
+        let some = self.left > 0;
+        self.left -= u32::from(some);
+        some
+    }
 }
 
 impl IcmpError {
@@ -35,14 +63,12 @@ impl IcmpError {
             (Self::PortUnreachable, 4) => (3, 3, 0),
             (Self::Prohibited, 4) => (3, 13, 0),
             (Self::TooBig(mtu), 4) => (3, 4, u32::from(mtu)),
-            (Self::ReassemblyTimeout, 4) => (11, 1, 0),
             (Self::HopsExceeded, _) => (3, 0, 0),
             (Self::NoRoute, _) => (1, 0, 0),
             (Self::HostUnreachable, _) => (1, 3, 0),
             (Self::PortUnreachable, _) => (1, 4, 0),
             (Self::Prohibited, _) => (1, 1, 0),
             (Self::TooBig(mtu), _) => (2, 0, u32::from(mtu)),
-            (Self::ReassemblyTimeout, _) => (3, 1, 0),
         }
     }
 }

@@ -15,16 +15,20 @@ mod address;
 mod admit;
 mod clients;
 mod configure;
+mod egress;
 mod event;
 mod flow;
 mod forward;
+mod fragments;
 mod header;
 mod icmp;
+mod identification;
 mod lan;
 mod limits;
 mod nat;
 mod outbox;
 mod packet;
+mod quote;
 mod random;
 mod reset;
 mod rules;
@@ -48,6 +52,9 @@ use address::Address;
 use clients::Clients;
 use event::Events;
 use flow::{FlowId, Flows};
+use fragments::Fragments;
+use icmp::ErrorBudget;
+use identification::Identifications;
 use lan::LanPort;
 use nat::Nat;
 use outbox::Outbox;
@@ -61,8 +68,6 @@ pub use lan::{LanLink, MacAddress, Offload, Segments};
 pub use table::RouteTable;
 pub use zone::Zone;
 
-/// Packets of the router's own that wait for the host at a time.
-const OUTBOX: usize = 64;
 /// Flows that one call of [`Router::handle_timeout`] looks at, at most: a storm of them must not hold up packets.
 const EXPIRE_BUDGET: usize = 1024;
 
@@ -94,8 +99,8 @@ impl RouterSetup {
 /// Routes, rules and NAT.
 pub struct Router {
     common: Common,
-    /// Room for flows of each family, if packets belong to flows.
-    room: usize,
+    /// How much room there is, if packets belong to flows.
+    limits: Limits,
     v4: Family<Ipv4Addr>,
     v6: Family<Ipv6Addr>,
 }
@@ -111,6 +116,10 @@ struct Common {
     clients: Clients,
     rules: Rules,
     table: RouteTable<Way>,
+    /// When the packet at hand came.
+    tick: u32,
+    /// ICMP errors that may be sent to the outside.
+    errors: ErrorBudget,
     outbox: Outbox,
     lan: Option<LanPort>,
     events: Events,
@@ -129,6 +138,8 @@ enum Way {
 /// What is kept for each family.
 struct Family<A> {
     flows: Flows<A>,
+    fragments: Fragments<A>,
+    identifications: Identifications,
     /// What keeps its tables fast under attack.
     seed: u64,
     nat: Nat<A>,
@@ -167,21 +178,23 @@ impl Router {
         now: Instant,
     ) -> Self {
         let stateful = config.is_stateful();
-        let flows = if stateful { limits.flows } else { 0 };
+        let (flows, fragments) = if stateful { (limits.flows, limits.fragments) } else { (0, 0) };
         let [a, b, c, d] = *seed.as_chunks::<8>().0 else { unreachable!("32 bytes are four times eight") };
         let [a, b, c, d] = [a, b, c, d].map(u64::from_le_bytes);
         let mut random = Random::new([c, d]);
         let mut out = Self {
-            room: limits.flows,
-            v4: Family::new(&config, flows, a, now),
-            v6: Family::new(&config, flows, b, now),
+            limits: *limits,
+            v4: Family::new(&config, flows, fragments, a, now),
+            v6: Family::new(&config, flows, fragments, b, now),
             common: Common {
                 stateful,
                 epoch: 0,
                 clients: Clients::default(),
                 rules: Rules::new(&config.rules, &config.groups, config.rule_mode),
                 table: RouteTable::default(),
-                outbox: Outbox::new(if stateful { OUTBOX } else { 0 }, 2048),
+                tick: tick(now),
+                errors: ErrorBudget::default(),
+                outbox: Outbox::new(if stateful { limits.router_output } else { 0 }, 2048),
                 lan: LanPort::of(&config, &setup, limits, random.next()),
                 events: Events::new(limits.events, tick(now)),
                 drops: DropCounters::default(),
@@ -272,6 +285,7 @@ impl Router {
     #[inline]
     fn forward_packet(&mut self, now: Instant, from: Zone, buf: &mut PacketBuf<'_>) -> Forward {
         let tick = tick(now);
+        self.common.tick = tick;
         let step = match buf.payload().first().map(|first| first >> 4) {
             Some(4) => forward::forward(&mut self.common, &mut self.v4, tick, from, buf),
             Some(6) => forward::forward(&mut self.common, &mut self.v6, tick, from, buf),
@@ -320,7 +334,13 @@ impl Router {
     /// When [`handle_timeout`](Self::handle_timeout) must be called.
     pub fn next_timeout(&self) -> Option<Deadline> {
         let sweeps = self.v4.sweep.is_some() || self.v6.sweep.is_some();
-        let ticks = [self.v4.flows.next_tick(), self.v6.flows.next_tick(), sweeps.then_some(0)];
+        let ticks = [
+            self.v4.flows.next_tick(),
+            self.v6.flows.next_tick(),
+            self.v4.fragments.next_tick(),
+            self.v6.fragments.next_tick(),
+            sweeps.then_some(0),
+        ];
         let flow =
             ticks.into_iter().flatten().min().map(|at| Instant::from_nanos(u64::from(at) << TICK_SHIFT));
         let lan = self.common.lan.as_ref().and_then(LanPort::next_timeout);
@@ -364,9 +384,11 @@ impl Router {
 }
 
 impl<A: Address> Family<A> {
-    fn new(config: &RouterConfig, flows: usize, seed: u64, now: Instant) -> Self {
+    fn new(config: &RouterConfig, flows: usize, fragments: usize, seed: u64, now: Instant) -> Self {
         Self {
             flows: Flows::new(flows, seed, tick(now)),
+            fragments: Fragments::new(fragments, seed),
+            identifications: Identifications::new(seed),
             seed,
             nat: Nat::new(config, flows, seed),
             sweep: None,
@@ -393,6 +415,7 @@ impl<A: Address> Family<A> {
 
     /// Ends the flows whose time is over, or whose client has gone.
     fn expire(&mut self, common: &mut Common, tick: u32) {
+        self.fragments.expire(tick, &mut common.drops);
         let mut budget = EXPIRE_BUDGET;
         while budget > 0
             && let Some(id) = self.flows.next_due(tick)

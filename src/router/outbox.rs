@@ -70,6 +70,16 @@ impl Outbox {
         self.len == self.slots.len()
     }
 
+    /// How many more packets fit.
+    pub(super) fn room(&self) -> usize {
+        self.slots.len() - self.len
+    }
+
+    /// The largest packet that fits, in bytes.
+    pub(super) fn largest(&self) -> usize {
+        self.size
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }

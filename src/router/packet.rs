@@ -3,6 +3,7 @@
 //! Everything by offset and in place. What is read is trusted no further than the packet is long.
 
 use super::address::Address;
+use super::fragments::DatagramId;
 use super::header::{Fragment, Header};
 use crate::buffer::PacketBuf;
 use crate::reason::DropReason;
@@ -91,6 +92,8 @@ pub(super) struct Inner<A> {
     pub(super) hops: u8,
     /// Length of the whole packet, in bytes.
     pub(super) len: usize,
+    /// The record of the datagram that it is a fragment of, once that is known.
+    pub(super) datagram: Option<DatagramId>,
 }
 
 impl<A: Address> Inner<A> {
@@ -130,6 +133,7 @@ impl<A: Address> Inner<A> {
             dont_fragment,
             hops,
             len,
+            datagram: None,
         }
     }
 
@@ -167,8 +171,29 @@ impl<A: Address> Inner<A> {
         Some(())
     }
 
+    /// The same of a quoted packet, of which no more may be there. Whether it can belong to a flow.
+    pub(super) fn read_quoted(&mut self, header: &[u8; 8]) -> bool {
+        let &[s0, s1, d0, d1, ..] = header;
+        match self.protocol {
+            TCP => {
+                self.transport = Transport::Tcp { flags: 0 };
+                self.set_ports([s0, s1, d0, d1]);
+            }
+            UDP => {
+                self.transport = Transport::Udp;
+                self.set_ports([s0, s1, d0, d1]);
+            }
+            protocol if protocol == A::ICMP => {
+                self.set_icmp(header);
+                return matches!(self.transport, Transport::Echo { .. });
+            }
+            _ => {}
+        }
+        true
+    }
+
     #[inline]
-    pub(super) fn set_icmp(&mut self, header: &[u8; ICMP_HEADER]) {
+    fn set_icmp(&mut self, header: &[u8; ICMP_HEADER]) {
         let id = u16::from_be_bytes([header[4], header[5]]);
         self.transport = icmp_kind(A::VERSION, header[0]);
         match self.transport {
@@ -179,7 +204,7 @@ impl<A: Address> Inner<A> {
     }
 
     #[inline]
-    pub(super) fn set_ports(&mut self, [s0, s1, d0, d1]: [u8; 4]) {
+    fn set_ports(&mut self, [s0, s1, d0, d1]: [u8; 4]) {
         self.tuple.source_port = u16::from_be_bytes([s0, s1]);
         self.tuple.destination_port = u16::from_be_bytes([d0, d1]);
     }

@@ -4,8 +4,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 
-use super::packet::{ICMP, TCP, UDP};
-use super::{ClientSetup, Forward, Router, RouterSetup, Zone};
+use super::address::Address;
+use super::flow::Flow;
+use super::packet::{ICMP, TCP, Tuple, UDP};
+use super::{ClientSetup, Family, Forward, Router, RouterSetup, Zone, ZoneId};
 use crate::buffer::PacketBuf;
 use crate::config::{IpNetwork, RouterConfig};
 use crate::limits::Limits;
@@ -66,6 +68,117 @@ pub(super) fn send(router: &mut Router, now: Instant, from: Zone, packet: &[u8])
     let mut buf = PacketBuf::new(&mut memory, 64..64 + packet.len()).expect("it lies inside");
     let forward = router.forward(now, from, &mut buf);
     (forward, buf.payload().to_vec())
+}
+
+/// The same, with all that the router sends because of it, and where to. A packet that goes on is the first.
+pub(super) fn send_all(
+    router: &mut Router,
+    now: Instant,
+    from: Zone,
+    packet: &[u8],
+) -> (Forward, Vec<(Zone, Vec<u8>)>) {
+    let (forward, first) = send(router, now, from, packet);
+    let mut out = Vec::new();
+    if let Forward::To(zone) = forward {
+        out.push((zone, first));
+    }
+    out.extend(outputs(router));
+    (forward, out)
+}
+
+/// What the router itself sends.
+pub(super) fn outputs(router: &mut Router) -> Vec<(Zone, Vec<u8>)> {
+    let mut out = Vec::new();
+    let mut memory = vec![0; 4096];
+    loop {
+        let mut buf = PacketBuf::new(&mut memory, 0..0).expect("it lies inside");
+        let Some(zone) = router.poll_output(Instant::ZERO, &mut buf) else { return out };
+        out.push((zone, buf.payload().to_vec()));
+    }
+}
+
+/// Has `client1`... behind tunnels that take packets of so many bytes.
+pub(super) fn set_mtu(router: &mut Router, number: u32, mtu: u16) {
+    router.common.clients.get_mut(peer(number)).expect("a client").mtu = mtu;
+}
+
+/// Changes an IPv4 header and mends its checksum.
+pub(super) fn edit(mut packet: Vec<u8>, change: impl FnOnce(&mut [u8])) -> Vec<u8> {
+    change(&mut packet);
+    if packet[0] >> 4 == 4 {
+        let len = usize::from(packet[0] & 0xF) * 4;
+        packet[10..12].fill(0);
+        let sum = checksum([&packet[..len]]);
+        packet[10..12].copy_from_slice(&sum.to_be_bytes());
+    }
+    packet
+}
+
+/// Cuts a packet without options or extensions into fragments, of so many payload bytes each but the last.
+pub(super) fn fragments(packet: &[u8], id: u32, piece: usize) -> Vec<Vec<u8>> {
+    let header = if packet[0] >> 4 == 4 { 20 } else { 40 };
+    let (header, payload) = packet.split_at(header);
+    let count = payload.len().div_ceil(piece);
+    let part = |(number, part): (usize, &[u8])| {
+        let offset = (number * piece) as u16;
+        let more = u16::from(number + 1 < count);
+        if header.len() == 20 {
+            edit([header, part].concat(), |packet| {
+                packet[2..4].copy_from_slice(&(20 + part.len() as u16).to_be_bytes());
+                packet[4..6].copy_from_slice(&(id as u16).to_be_bytes());
+                packet[6..8].copy_from_slice(&((offset / 8) | (more << 13)).to_be_bytes());
+            })
+        } else {
+            let [offset_high, offset_low] = (offset | more).to_be_bytes();
+            let fragment = [&[header[6], 0, offset_high, offset_low], &id.to_be_bytes()[..]].concat();
+            let mut packet = [header, &fragment, part].concat();
+            packet[4..6].copy_from_slice(&(8 + part.len() as u16).to_be_bytes());
+            packet[6] = 44;
+            packet
+        }
+    };
+    payload.chunks(piece).enumerate().map(part).collect()
+}
+
+/// Puts fragments without options or other extensions together again, in whatever order they are. Panics if a byte is
+/// missing or there twice.
+#[track_caller]
+pub(super) fn reassemble(fragments: &[Vec<u8>]) -> Vec<u8> {
+    let is_v4 = fragments[0][0] >> 4 == 4;
+    let mut parts: Vec<(u16, bool, &[u8])> = fragments
+        .iter()
+        .map(|packet| {
+            if is_v4 {
+                let bits = u16::from_be_bytes([packet[6], packet[7]]);
+                ((bits & 0x1FFF) * 8, bits & 0x2000 != 0, &packet[usize::from(packet[0] & 0xF) * 4..])
+            } else {
+                let bits = u16::from_be_bytes([packet[42], packet[43]]);
+                (bits & 0xFFF8, bits & 1 != 0, &packet[48..])
+            }
+        })
+        .collect();
+    parts.sort_by_key(|part| part.0);
+    let mut payload = Vec::new();
+    for (number, (offset, more, part)) in parts.iter().enumerate() {
+        assert_eq!(usize::from(*offset), payload.len(), "a gap or an overlap");
+        assert_eq!(*more, number + 1 < parts.len());
+        payload.extend_from_slice(part);
+    }
+    let header = if is_v4 { 20 } else { 40 };
+    let mut packet = [&fragments[0][..header], &payload].concat();
+    if is_v4 {
+        packet = edit(packet, |packet| {
+            packet[0] = 0x45;
+            let len = packet.len() as u16;
+            packet[2..4].copy_from_slice(&len.to_be_bytes());
+            packet[6..8].fill(0);
+        });
+    } else {
+        packet[6] = fragments[0][40];
+        let len = (packet.len() - 40) as u16;
+        packet[4..6].copy_from_slice(&len.to_be_bytes());
+    }
+    packet
 }
 
 /// An IP packet of either family with correct checksums.
@@ -259,4 +372,36 @@ pub(super) fn refuse(
     packet: &[u8],
 ) {
     assert_eq!(send(router, now, from, packet).0, Forward::Drop(why));
+}
+
+/// A flow as NAT makes them: packets arrive from `from` as `arrives`, and leave to `to` as `leaves`.
+pub(super) fn add_flow(
+    router: &mut Router,
+    protocol: u8,
+    (from, arrives): (Zone, [(&str, u16); 2]),
+    (to, leaves): (Zone, [(&str, u16); 2]),
+) {
+    fn add<A: Address>(
+        family: &mut Family<A>,
+        epoch: u32,
+        protocol: u8,
+        zones: [Zone; 2],
+        ends: [[(&str, u16); 2]; 2],
+    ) {
+        let [arrives, leaves] = ends.map(|[source, destination]| Tuple {
+            source: A::of(ip(source.0)).expect("its family"),
+            destination: A::of(ip(destination.0)).expect("its family"),
+            source_port: source.1,
+            destination_port: destination.1,
+        });
+        let [from, to] = zones.map(ZoneId::from);
+        let flow = Flow::new(protocol, from, arrives, to, leaves.reversed(), 0, epoch);
+        family.flows.insert(flow, 3000).expect("room");
+    }
+    let (zones, ends) = ([from, to], [arrives, leaves]);
+    if ip(arrives[0].0).is_ipv4() {
+        add(&mut router.v4, router.common.epoch, protocol, zones, ends);
+    } else {
+        add(&mut router.v6, router.common.epoch, protocol, zones, ends);
+    }
 }

@@ -11,6 +11,7 @@ pub(crate) mod icmpv6;
 pub mod ip;
 pub mod key_method;
 pub mod message;
+pub(crate) mod mss;
 pub mod opcode;
 pub mod options_string;
 pub mod peer_info;

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::path::LinkId;
 
+const SYN: u8 = 0x02;
 const V1: usize = 1;
 const V2: usize = 4;
 
