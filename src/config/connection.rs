@@ -40,7 +40,6 @@ pub(crate) struct ConnectionDraft {
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) explicit_exit_notify: Option<u8>,
     pub(crate) tun_mtu: Option<u16>,
-    pub(crate) tun_mtu_max: Option<u16>,
     pub(crate) mssfix: Mssfix,
     pub(crate) max_packet_size: Option<u16>,
     pub(crate) tls_auth: Option<Source>,

@@ -330,6 +330,16 @@ mod tests {
     }
 
     #[test]
+    fn gateways_of_all_routes() {
+        let mut routes = RouteSettings::default();
+        assert_eq!(routes.apply(&["route-ipv6-gateway", "fd07::9"]), Some(Ok(())));
+        assert_eq!(routes.apply(&["route-gateway", "10.7.0.9"]), Some(Ok(())));
+        assert_eq!(routes.ipv6_gateway, Some(Ipv6Addr::new(0xfd07, 0, 0, 0, 0, 0, 0, 9)));
+        assert_eq!(routes.gateway, Some(Ipv4Addr::new(10, 7, 0, 9)));
+        assert!(routes.apply(&["route-ipv6-gateway", "10.7.0.9"]).is_some_and(|applied| applied.is_err()));
+    }
+
+    #[test]
     fn flags_of_redirect_gateway() {
         let redirect =
             parse("redirect-gateway def1 bypass-dhcp ipv6 !ipv4").unwrap().redirect_gateway.unwrap();

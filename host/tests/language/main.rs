@@ -22,6 +22,7 @@ mod outcome;
 mod random;
 mod run;
 mod stock;
+mod unprinted;
 mod words;
 
 use std::env;

@@ -40,7 +40,7 @@ pub(crate) fn run_all(stock: &Stock, name: &str, cases: &(dyn Fn(usize) -> Optio
     let next = AtomicUsize::new(0);
     let tally = Mutex::new(Tally::default());
     let work = |number: usize| {
-        let workshop = Workshop::new(&format!("language-{name}-{number}"));
+        let workshop = Workshop::new(&format!("language-{:?}-{name}-{number}", stock.version));
         let namespace = Namespace::new(&format!("language-{number}"));
         namespace.inside(|| {
             while let Some(case) = cases(next.fetch_add(1, Ordering::Relaxed)) {
@@ -93,7 +93,7 @@ pub(crate) fn report(stock: &Stock, name: &str, tally: &Tally) -> usize {
     if tally.found.is_empty() {
         return 0;
     }
-    let workshop = Workshop::new(&format!("language-{name}-report"));
+    let workshop = Workshop::new(&format!("language-{:?}-{name}-report", stock.version));
     let mut kinds: Vec<_> = tally.found.iter().collect();
     kinds.sort_by_key(|(_, (count, ..))| core::cmp::Reverse(*count));
     for (kind, (count, difference, case)) in kinds.iter().take(number("ADIT_LANGUAGE_REPORT", 25) as usize) {

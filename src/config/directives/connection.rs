@@ -86,7 +86,9 @@ pub(super) const DIRECTIVES: &[Directive] = &[
     })
     .also(Places::CONNECTION)
     .also(Places::PUSH),
-    Directive::new("tun-mtu-max", "BYTES", some!(connection.tun_mtu_max, tun_mtu)).also(Places::CONNECTION),
+    Directive::no_effect("tun-mtu-max", "BYTES", "a server may push a tun-mtu of at most 1600")
+        .checked(|statement| statement.get(1, tun_mtu).map(drop))
+        .also(Places::CONNECTION),
     Directive::new("mssfix", "[BYTES] [mtu|fixed]", mssfix).also(Places::CONNECTION),
     Directive::new(
         "max-packet-size",

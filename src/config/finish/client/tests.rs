@@ -117,3 +117,14 @@ fn what_the_server_is_told_of_us() {
     assert_eq!(told("push-peer-info\n"), ["UV_A", "IV_GUI_VER"]);
     assert_eq!(told("setenv PUSH_PEER_INFO\n"), ["UV_A", "IV_GUI_VER"]);
 }
+
+#[test]
+fn proto_force_leaves_the_remotes_of_that_protocol() {
+    let remotes = "remote one 1 udp\nremote two 2 tcp\n<connection>\nremote three 3 tcp\n</connection>\n";
+    let (client, _) = client("remote one 1 udp\nremote two 2 tcp\nproto-force tcp\n");
+    let hosts: Vec<_> = client.remotes.iter().map(|remote| remote.host.as_str()).collect();
+    assert_eq!(hosts, ["two"]);
+    assert!(
+        finding(&format!("{remotes}proto-force udp\n")).contains("there is no 'remote' of this protocol")
+    );
+}
