@@ -12,6 +12,7 @@ mod docs;
 mod genkey;
 mod migration;
 mod probe;
+mod router_page;
 mod samples;
 
 use std::path::Path;
