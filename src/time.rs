@@ -138,6 +138,8 @@ pub enum TimerKind {
     Flow,
     /// A host on the LAN is asked for, or the LAN told of an address of ours.
     Neighbour,
+    /// The gateway's DNS forwarder: a query without an answer, or a TCP connection.
+    GatewayDns,
 }
 
 impl fmt::Display for TimerKind {
@@ -160,6 +162,7 @@ impl fmt::Display for TimerKind {
             Self::SessionTimeout => "session-timeout",
             Self::Flow => "flow",
             Self::Neighbour => "neighbour",
+            Self::GatewayDns => "gateway-dns",
         })
     }
 }

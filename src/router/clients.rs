@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::icmp::ErrorBudget;
 use super::packet::{TCP, UDP};
+use super::zone::Zone;
 use crate::config::{ClientLimits, IpNetwork};
 use crate::peer::PeerId;
 
@@ -89,6 +90,14 @@ impl Clients {
     #[inline]
     pub(super) fn get(&self, peer: PeerId) -> Option<&Client> {
         self.0.get(peer.index())?.as_ref().filter(|client| client.peer == peer)
+    }
+
+    /// The largest packet that goes there, in bytes; without limit if there is no such client.
+    pub(super) fn mtu_of(&self, zone: Zone) -> usize {
+        match zone {
+            Zone::Peer(peer) => self.get(peer).map_or(usize::MAX, |client| usize::from(client.mtu)),
+            Zone::Host | Zone::Lan => usize::MAX,
+        }
     }
 
     pub(super) fn get_mut(&mut self, peer: PeerId) -> Option<&mut Client> {

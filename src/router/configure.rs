@@ -8,6 +8,7 @@ use super::fragments::Fragments;
 use super::nat::Nat;
 use super::outbox::Outbox;
 use super::rules::Rules;
+use super::services::Forwarder;
 use super::{Common, Family, Router, Way, Zone, tick};
 use crate::config::{IpNetwork, LanConfig, RouterConfig};
 use crate::limits::Limits;
@@ -20,6 +21,10 @@ impl Router {
         self.unsettle();
         let common = &mut self.common;
         common.rules = Rules::new(&config.rules, &config.groups, config.rule_mode);
+        common.dns = config.dns.clone().map(|dns| match common.dns.take() {
+            Some(forwarder) => forwarder.with(dns),
+            None => Forwarder::new(dns, common.random.next(), now),
+        });
         let before = core::mem::replace(&mut common.config, config);
         for client in common.clients.iter_mut() {
             client.layers = common.rules.layers_of(&client.identity);

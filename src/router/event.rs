@@ -1,5 +1,6 @@
 //! What the router tells the host.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::net::{IpAddr, SocketAddr};
@@ -11,6 +12,7 @@ use super::lan::MacAddress;
 use super::limits::{Bucket, Telling};
 use super::nat::Mapping;
 use super::rules::{Asked, Because, Judgement};
+use super::services::DnsRequest;
 use super::zone::Zone;
 use super::{Common, TICK_SHIFT};
 use crate::config::Action;
@@ -34,6 +36,18 @@ pub enum RouterEvent {
         mac: MacAddress,
         /// Whether we keep it, since we had it before. Otherwise it is not used, and looked after again in a minute.
         kept: bool,
+    },
+    /// A client asks the gateway for a name (`dns-forward`): ask `server`, and call
+    /// [`Router::dns_answer`](super::Router::dns_answer) within ten seconds.
+    DnsQuery {
+        /// The request.
+        request: DnsRequest,
+        /// Whom to ask.
+        server: SocketAddr,
+        /// By TCP, and not by UDP: the client takes an answer of any length.
+        by_tcp: bool,
+        /// The message, to be sent as it is.
+        message: Box<[u8]>,
     },
 }
 

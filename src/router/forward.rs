@@ -10,10 +10,11 @@ use super::packet::{Inner, Transport, Tuple};
 use super::quote::forward_error;
 use super::rules::{Still, look_again};
 use super::zone::{Zone, ZoneId};
-use super::{Common, Family, Forward, Step, Way, ticks};
+use super::{Common, Family, Forward, Step, Way, services, ticks};
 use crate::buffer::PacketBuf;
 use crate::config::IpNetwork;
 use crate::reason::DropReason;
+use crate::time::Instant;
 use crate::wire::ip::IpHeader;
 
 /// What becomes of a packet from `from`.
@@ -21,17 +22,21 @@ use crate::wire::ip::IpHeader;
 pub(super) fn forward<A: Address>(
     common: &mut Common,
     family: &mut Family<A>,
-    tick: u32,
+    now: Instant,
     from: Zone,
     buf: &mut PacketBuf<'_>,
 ) -> Step<Forward> {
     if !common.stateful {
         return plain(common, from, buf);
     }
+    let tick = common.tick;
     let mut inner = Inner::<A>::parse(buf)?;
     check_addresses(common, family, from, &inner)?;
     if inner.transport == Transport::IcmpError {
         return forward_error(common, family, from, &mut inner, buf);
+    }
+    if let Some(answered) = services::answer(common, family, now, from, &inner, buf)? {
+        return Ok(answered);
     }
     match inner.fragment {
         None => pass(common, family, tick, from, &mut inner, buf, Leave::InPlace),

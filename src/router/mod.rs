@@ -32,6 +32,7 @@ mod quote;
 mod random;
 mod reset;
 mod rules;
+mod services;
 mod table;
 #[cfg(test)]
 mod testing;
@@ -60,11 +61,13 @@ use nat::Nat;
 use outbox::Outbox;
 use random::Random;
 use rules::Rules;
+use services::Forwarder;
 use zone::ZoneId;
 
 pub use clients::ClientSetup;
 pub use event::{Denial, FlowInfo, RouterEvent};
 pub use lan::{LanLink, MacAddress, Offload, Segments};
+pub use services::DnsRequest;
 pub use table::RouteTable;
 pub use zone::Zone;
 
@@ -125,6 +128,8 @@ struct Common {
     events: Events,
     drops: DropCounters,
     random: Random,
+    /// `dns-forward`
+    dns: Option<Forwarder>,
 }
 
 /// Where an address is.
@@ -198,6 +203,7 @@ impl Router {
                 lan: LanPort::of(&config, &setup, limits, random.next()),
                 events: Events::new(limits.events, tick(now)),
                 drops: DropCounters::default(),
+                dns: config.dns.clone().map(|dns| Forwarder::new(dns, random.next(), now)),
                 random,
                 config,
                 setup,
@@ -268,6 +274,11 @@ impl Router {
         }
     }
 
+    /// Answers a question of [`RouterEvent::DnsQuery`]: the name server's message, or `None` if there is none.
+    pub fn dns_answer(&mut self, now: Instant, request: DnsRequest, answer: Option<&[u8]>) {
+        self.common.dns_answer(now, request, answer);
+    }
+
     // ---- input ----
 
     /// A packet that came `from` there. It is changed in place; an answer takes its place.
@@ -287,8 +298,8 @@ impl Router {
         let tick = tick(now);
         self.common.tick = tick;
         let step = match buf.payload().first().map(|first| first >> 4) {
-            Some(4) => forward::forward(&mut self.common, &mut self.v4, tick, from, buf),
-            Some(6) => forward::forward(&mut self.common, &mut self.v6, tick, from, buf),
+            Some(4) => forward::forward(&mut self.common, &mut self.v4, now, from, buf),
+            Some(6) => forward::forward(&mut self.common, &mut self.v6, now, from, buf),
             _ => Err(DropReason::BadInnerPacket),
         };
         step.unwrap_or_else(|reason| {
@@ -305,6 +316,7 @@ impl Router {
         if let Some(lan) = &mut self.common.lan {
             lan.handle_timeout(now);
         }
+        self.common.dns_timeout(now);
     }
 
     // ---- output ----
@@ -344,7 +356,8 @@ impl Router {
         let flow =
             ticks.into_iter().flatten().min().map(|at| Instant::from_nanos(u64::from(at) << TICK_SHIFT));
         let lan = self.common.lan.as_ref().and_then(LanPort::next_timeout);
-        let deadlines = [(flow, TimerKind::Flow), (lan, TimerKind::Neighbour)];
+        let dns = self.common.dns.as_ref().and_then(Forwarder::next_timeout);
+        let deadlines = [(flow, TimerKind::Flow), (lan, TimerKind::Neighbour), (dns, TimerKind::GatewayDns)];
         let soonest = deadlines.into_iter().filter_map(|(at, reason)| Some(Deadline { at: at?, reason }));
         soonest.min_by_key(|deadline| deadline.at)
     }

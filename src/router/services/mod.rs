@@ -1,0 +1,63 @@
+//! What the gateway itself answers: pings, and DNS queries if it forwards them.
+//!
+//! Nothing here needs a rule: a client that reaches the gateway may use it.
+
+mod dns;
+mod echo;
+mod name;
+mod stack;
+
+use core::net::SocketAddr;
+
+use super::address::Address;
+use super::packet::{Inner, TCP, Transport, UDP};
+use super::zone::Zone;
+use super::{Common, Family, Forward, Step};
+use crate::buffer::PacketBuf;
+use crate::time::Instant;
+
+pub use dns::DnsRequest;
+pub(super) use dns::Forwarder;
+
+/// The port of DNS.
+const DNS: u16 = 53;
+/// The hops of what the gateway sends.
+const HOPS: u8 = 64;
+
+/// Answers a packet to one of the router's own addresses, if it is for a service. `None`: it is not.
+pub(super) fn answer<A: Address>(
+    common: &mut Common,
+    family: &Family<A>,
+    now: Instant,
+    from: Zone,
+    inner: &Inner<A>,
+    buf: &mut PacketBuf<'_>,
+) -> Step<Option<Forward>> {
+    if family.own_address(from) != Some(inner.tuple.destination) || from == Zone::Host {
+        return Ok(None);
+    }
+    let is_dns = common.dns.is_some()
+        && matches!(from, Zone::Peer(_))
+        && inner.tuple.destination_port == DNS
+        && inner.fragment.is_none();
+    match (inner.protocol, inner.transport) {
+        (protocol, Transport::Echo { request: true } | Transport::Later) if protocol == A::ICMP => {
+            echo::turn(inner, buf.payload_mut());
+            Ok(Some(Forward::Reply))
+        }
+        (UDP, Transport::Udp) if is_dns => {
+            let query = buf.payload().get(inner.offset + 8..).unwrap_or(&[]);
+            let asker = SocketAddr::new(inner.tuple.source.into(), inner.tuple.source_port);
+            common.query(now, from, asker, query)?;
+            Ok(Some(Forward::Consumed))
+        }
+        (TCP, Transport::Tcp { .. }) if is_dns => {
+            common.segment(now, from, buf.payload())?;
+            Ok(Some(Forward::Consumed))
+        }
+        _ => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests;
