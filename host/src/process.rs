@@ -3,6 +3,8 @@
 //! Owns what outlives a run: the log, the signals, files that stay open, the device that `persist-tun` keeps. What a
 //! role does is in [`client`](crate::client) and [`server`](crate::server).
 
+mod live;
+
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -268,7 +270,7 @@ impl Process {
         let started =
             ServerRole::start(host, &config, env, privileges, files, kept, (&mut node, &self.signals));
         let mut role = started.inspect_err(|_| self.management = node.management.take())?;
-        let outcome = run::run(&mut node, &mut role, &mut self.signals);
+        let outcome = self.run_and_reload(&mut node, &mut role);
         self.tell_end(&outcome);
         let tunnel = role.finish(&mut node, self.keeps_tunnel(&outcome), &self.signals);
         if let RoleConfig::Server(config) = &mut self.profile.role {

@@ -101,6 +101,9 @@ pub(crate) fn run<E: Endpoint>(
         management::handle_timeout(node, role, now);
     };
     node.io.poller.remove(&*signals)?;
+    if let Some(clients) = node.management.watched() {
+        node.io.poller.remove(clients)?;
+    }
     Ok(outcome)
 }
 

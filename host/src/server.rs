@@ -60,6 +60,8 @@ pub(crate) struct ServerRole {
     crl: Option<CrlFile>,
     /// When to accept connections again.
     accept_again: Option<Instant>,
+    /// The signal by which the configuration is to be read again.
+    reload: Option<&'static str>,
     /// What follows when all clients have been told.
     leaving: Option<Outcome>,
     /// What scripts are told of the reason.
@@ -94,6 +96,7 @@ impl ServerRole {
             files,
             crl: host.crl_file.as_deref().map(|path| CrlFile::new(path, &node.io.log)),
             accept_again: None,
+            reload: None,
             leaving: None,
             signal: None,
             at_once: false,
@@ -290,6 +293,25 @@ impl ServerRole {
         }
     }
 
+    /// The signal by which the configuration is to be read again, if there was one; the run goes on then.
+    pub(crate) fn take_reload(&mut self) -> Option<&'static str> {
+        self.reload.take()
+    }
+
+    /// Other files are written from now on.
+    pub(crate) fn set_files(&mut self, files: Files) {
+        self.files = files;
+    }
+
+    /// All sessions end, and `outcome` follows.
+    pub(crate) fn leave_by(&mut self, node: &mut Node<Server>, now: Instant, signal: &str, outcome: Outcome) {
+        let what = if matches!(outcome, Outcome::Exit(_)) { "exiting" } else { "restarting" };
+        node.farewell = Some(format!("{signal}[hard,] received, process {what}"));
+        node.end = Some(signal.to_owned());
+        self.signal = Some(signal.to_lowercase());
+        self.leave(node, now, outcome);
+    }
+
     fn leave(&mut self, node: &mut Node<Server>, now: Instant, outcome: Outcome) {
         self.at_once = self.leaving.is_some();
         if !self.at_once {
@@ -317,21 +339,18 @@ impl Role<Server> for ServerRole {
     }
 
     fn handle_signal(&mut self, node: &mut Node<Server>, now: Instant, name: &'static str, request: Request) {
-        let what = match request {
-            Request::Exit => (Outcome::Exit(0), "exiting"),
-            Request::Reload => (Outcome::Reload, "restarting"),
-            Request::Restart => (Outcome::Restart, "restarting"),
+        match request {
+            Request::Exit => self.leave_by(node, now, name, Outcome::Exit(0)),
+            // Whether sessions have to end is seen when it has been read.
+            Request::Reload if self.leaving.is_none() => self.reload = Some(name),
+            Request::Reload => self.leave_by(node, now, name, Outcome::Reload),
+            Request::Restart => self.leave_by(node, now, name, Outcome::Restart),
             Request::Status => {
                 for line in self.status_text(node, self.status_version()).lines() {
                     self.log.info(line);
                 }
-                return;
             }
-        };
-        node.farewell = Some(format!("{name}[hard,] received, process {}", what.1));
-        node.end = Some(name.to_owned());
-        self.signal = Some(name.to_lowercase());
-        self.leave(node, now, what.0);
+        }
     }
 
     fn handle_link(&mut self, node: &mut Node<Server>, now: Instant, link: LinkId, _change: LinkChange) {
@@ -390,6 +409,9 @@ impl Role<Server> for ServerRole {
     }
 
     fn outcome(&self, node: &Node<Server>) -> Option<Outcome> {
+        if self.reload.is_some() {
+            return Some(Outcome::Reload);
+        }
         self.leaving.filter(|_| self.at_once || node.engine.is_idle())
     }
 }

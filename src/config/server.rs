@@ -12,7 +12,7 @@ use super::session::SessionConfig;
 use super::text::NamedText;
 
 /// All that a [`Server`](crate::Server) is told.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerConfig {
     /// What both roles share.

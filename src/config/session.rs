@@ -8,7 +8,7 @@ use super::text::NamedText;
 use crate::algorithm::{Cipher, Digest, Framing};
 
 /// The settings of a session that client and server share. Defaults are those of OpenVPN 2.7.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionConfig {
     /// Certificates, keys, and what a peer's certificate must be.
@@ -78,7 +78,7 @@ impl Default for SessionConfig {
 }
 
 /// Certificates, keys, and checks.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsConfig {
     /// `ca`: one or several PEM certificates.

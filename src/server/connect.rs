@@ -5,11 +5,10 @@ use alloc::vec::Vec;
 
 use super::Server;
 use super::ask::ConnectState;
-use super::peers::{Peer, Stage};
+use super::peers::Stage;
 use super::settings::{Assignment, push_list};
 use crate::config::{InstanceConfig, IpNetwork};
 use crate::event::{CloseReason, Event};
-use crate::peer::PeerId;
 use crate::router::ClientSetup;
 use crate::session::{Negotiated, choose_cipher};
 use crate::time::Instant;
@@ -130,30 +129,5 @@ impl Server {
             limits: None,
         };
         self.router.client_up(now, id, client);
-    }
-
-    /// The network is about to be this client's: it is no other's then.
-    pub(super) fn displace(&mut self, by: PeerId, network: IpNetwork) {
-        let before = self.router.owner(network).filter(|owner| *owner != by);
-        if let Some(owner) = before.and_then(|before| self.peers.by_id(before)) {
-            owner.networks.retain(|other| *other != network);
-            if let Some(data) = owner.session.data_mut() {
-                data.set_sources(owner.networks.clone());
-            }
-        }
-        // Workers that let such packets pass learn of it with the data state that they get anew.
-        let holds = |(_, peer): &(usize, &Peer)| {
-            peer.id != by
-                && peer.session.data().is_none()
-                && (before == Some(peer.id) || peer.holds(&network))
-        };
-        let away: Vec<usize> = self.peers.iter().filter(holds).map(|(other, _)| other).collect();
-        for other in away {
-            if let Some(peer) = self.peers.get_mut(other)
-                && peer.session.request_attach()
-            {
-                self.events.push(Event::AttachRequested { peer: peer.id });
-            }
-        }
     }
 }

@@ -13,6 +13,7 @@ mod login;
 mod packets;
 mod peers;
 mod pool;
+mod routing;
 mod push;
 #[cfg(test)]
 mod say;
@@ -217,44 +218,6 @@ impl Server {
         }
     }
 
-    /// From now on the network is reached by way of this client, as by an `iroute` of its own settings.
-    ///
-    /// # Errors
-    ///
-    /// The client has gone, a worker has its data state, or it has as many networks as it may
-    /// ([`max_routes_per_client`](ServerConfig::max_routes_per_client), or its own).
-    pub fn add_network(&mut self, now: Instant, peer: PeerId, network: IpNetwork) -> Result<(), Error> {
-        let found =
-            self.peers.by_id(peer).filter(|peer| peer.is_connected()).ok_or(UsageError::NoSuchPeer)?;
-        if found.networks.contains(&network) {
-            return Ok(());
-        }
-        if found.networks.len() >= found.max_networks + found.addresses.iter().count() {
-            return Err(Error::Limit("networks of one client (max-routes-per-client)"));
-        }
-        let data = found.session.data_mut().ok_or(UsageError::NotAttached)?;
-        found.networks.push(network);
-        data.set_sources(found.networks.clone());
-        self.displace(peer, network);
-        self.router.add_network(now, peer, network);
-        Ok(())
-    }
-
-    /// Takes a network from a client, which goes by way of nobody then.
-    ///
-    /// # Errors
-    ///
-    /// The client has gone, or a worker has its data state.
-    pub fn remove_network(&mut self, now: Instant, peer: PeerId, network: IpNetwork) -> Result<(), Error> {
-        let found =
-            self.peers.by_id(peer).filter(|peer| peer.is_connected()).ok_or(UsageError::NoSuchPeer)?;
-        let data = found.session.data_mut().ok_or(UsageError::NotAttached)?;
-        found.networks.retain(|other| *other != network);
-        data.set_sources(found.networks.clone());
-        self.router.remove_network(now, peer, network);
-        Ok(())
-    }
-
     /// Asks a client for new data keys.
     pub fn renegotiate(&mut self, now: Instant, peer: PeerId) -> Result<(), Error> {
         let found = self.peers.by_id(peer).ok_or(UsageError::NoSuchPeer)?;
@@ -298,14 +261,6 @@ impl Server {
         let mut data = self.peers.by_id(peer).filter(|peer| peer.is_connected())?.session.detach()?;
         data.set_others(others);
         Some(data)
-    }
-
-    /// The networks of other clients within those of this one.
-    fn others_within(&self, id: PeerId) -> Vec<IpNetwork> {
-        let found = self.peers.get(id.index()).filter(|peer| peer.has_networks());
-        let Some(peer) = found else { return Vec::new() };
-        let others = self.router.routes().filter(|(network, owner)| *owner != id && peer.holds(network));
-        others.map(|(network, _)| network).collect()
     }
 
     /// Takes a data state back, and brings it up to date. That of a client that has gone is discarded.

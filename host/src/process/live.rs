@@ -1,0 +1,125 @@
+//! SIGHUP where nothing but the router's directives has changed: they are put into force, and sessions stay.
+
+use std::io;
+
+use adit::Instant;
+use adit::config::{Diagnostic, Profile, RoleConfig};
+use adit::server::Server;
+
+use super::{Process, load, open_files};
+use crate::run::{self, Node, Outcome};
+use crate::server::ServerRole;
+
+impl Process {
+    /// Runs a server until it is over. SIGHUP ends it only if more has changed than what can be changed meanwhile.
+    pub(super) fn run_and_reload(
+        &mut self,
+        node: &mut Node<Server>,
+        role: &mut ServerRole,
+    ) -> io::Result<Outcome> {
+        loop {
+            let outcome = run::run(node, role, &mut self.signals)?;
+            let Some(signal) = role.take_reload() else { return Ok(outcome) };
+            let now = self.clock.now();
+            match self.changed_router() {
+                Some((profile, warnings)) => self.take_router(node, role, now, signal, profile, warnings),
+                None => role.leave_by(node, now, signal, Outcome::Reload),
+            }
+        }
+    }
+
+    /// The configuration as it is now, if it can be used and differs in the router's directives alone.
+    fn changed_router(&mut self) -> Option<(Profile, Vec<Diagnostic>)> {
+        if self.privileges.are_dropped() {
+            self.sources.fall_back(self.profile.host.process.chroot.as_deref());
+        }
+        let loaded = load(&self.args, &mut self.sources);
+        // If there is a restart, it reads everything once more, and tells.
+        self.sources.take_notes();
+        let (profile, warnings, _) = loaded.ok()?;
+        only_the_router_differs(&self.profile, &profile).then_some((profile, warnings))
+    }
+
+    fn take_router(
+        &mut self,
+        node: &mut Node<Server>,
+        role: &mut ServerRole,
+        now: Instant,
+        signal: &str,
+        mut profile: Profile,
+        warnings: Vec<Diagnostic>,
+    ) {
+        let (RoleConfig::Server(before), RoleConfig::Server(config)) =
+            (&mut self.profile.role, &mut profile.role)
+        else {
+            return;
+        };
+        self.notifier.reloading();
+        config.leases = std::mem::take(&mut before.leases);
+        let router = (*config.router).clone();
+        match open_files(&profile.host, &self.files) {
+            Ok(files) => self.files = files,
+            Err(why) => self.log.warning(why),
+        }
+        for warning in warnings {
+            self.log.warning(warning);
+        }
+        role.set_files(self.files.clone());
+        node.engine.configure_router(now, router);
+        self.profile = profile;
+        self.log.info(format_args!(
+            "{signal} received: only directives of the router have changed; they are in force, and sessions stay"
+        ));
+        self.notifier.ready(std::process::id());
+    }
+}
+
+/// Whether another configuration is the same but for directives of the router that can be changed meanwhile: all but
+/// the LAN port's.
+fn only_the_router_differs(before: &Profile, after: &Profile) -> bool {
+    let (RoleConfig::Server(server), RoleConfig::Server(other)) = (&before.role, &after.role) else {
+        return false;
+    };
+    let differs = server.router != other.router || before.host.flow_log != after.host.flow_log;
+    if !differs || server.router.lan != other.router.lan {
+        return false;
+    }
+    let mut other = other.clone();
+    other.router.clone_from(&server.router);
+    other.leases.clone_from(&server.leases); // they change by themselves
+    let mut host = after.host.clone();
+    host.flow_log.clone_from(&before.host.flow_log);
+    host.log.settings.clone_from(&before.host.log.settings);
+    other == *server && host == before.host
+}
+
+#[cfg(test)]
+mod tests {
+    use adit::config::NoFiles;
+
+    use super::*;
+
+    const BASE: &str = "dev tun\nserver 10.8.0.0 255.255.255.0\nlan-port eth0 10.0.1.3/16\n\
+        <ca>\nx\n</ca>\n<cert>\nx\n</cert>\n<key>\nx\n</key>\nkeepalive 10 60\n";
+
+    fn profile(more: &str) -> Profile {
+        let parsed = Profile::parse("server.conf", format!("{BASE}{more}").as_bytes(), &mut NoFiles);
+        parsed.profile.unwrap_or_else(|| panic!("{:?}", parsed.diagnostics))
+    }
+
+    #[test]
+    fn rules_and_the_flow_log_change_meanwhile_and_nothing_else_does() {
+        let before = profile("allow all 10.0.2.2/32\nverb 4\n");
+        for more in ["verb 4\n", "verb 4\n\nallow all 10.0.2.3/32\n", "allow all 10.0.2.2/32\nflow-log f\nverb 4\n"] {
+            assert!(only_the_router_differs(&before, &profile(more)), "{more}");
+        }
+        for more in [
+            "allow all 10.0.2.2/32\nverb 4\n",
+            "allow all 10.0.2.3/32\nverb 3\n",
+            "allow all 10.0.2.3/32\nverb 4\nclient-to-client\n",
+            "allow all 10.0.2.3/32\nverb 4\nlan-gateway 10.0.0.1\n",
+        ] {
+            assert!(!only_the_router_differs(&before, &profile(more)), "{more}");
+        }
+    }
+}
