@@ -13,8 +13,8 @@ mod login;
 mod packets;
 mod peers;
 mod pool;
-mod routing;
 mod push;
+mod routing;
 #[cfg(test)]
 mod say;
 mod settings;

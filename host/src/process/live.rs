@@ -110,7 +110,9 @@ mod tests {
     #[test]
     fn rules_and_the_flow_log_change_meanwhile_and_nothing_else_does() {
         let before = profile("allow all 10.0.2.2/32\nverb 4\n");
-        for more in ["verb 4\n", "verb 4\n\nallow all 10.0.2.3/32\n", "allow all 10.0.2.2/32\nflow-log f\nverb 4\n"] {
+        for more in
+            ["verb 4\n", "verb 4\n\nallow all 10.0.2.3/32\n", "allow all 10.0.2.2/32\nflow-log f\nverb 4\n"]
+        {
             assert!(only_the_router_differs(&before, &profile(more)), "{more}");
         }
         for more in [

@@ -1,0 +1,121 @@
+//! The virtual router in a server, with stock clients: rules, NAT towards the host's kernel, changes under live sessions.
+
+#![allow(unreachable_pub, reason = "the lab is compiled into several test programs")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod lab;
+
+use core::net::{IpAddr, SocketAddr};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+use lab::network::SERVER_IPV4;
+use lab::pki::{Keys, Pki};
+use lab::place::{Place, UP, client_text};
+use lab::process::Process;
+use lab::program::Program::{Adit, Stock};
+use lab::traffic::ping;
+use lab::{PATIENCE, run_unchecked, wait_until};
+use rustix::process::Signal;
+
+/// Hosts behind the server, reached by its kernel.
+const BASTION: &str = "10.0.2.2";
+const OTHER: &str = "10.0.2.3";
+/// What clients seem to come from. The kernel sends it back into the tunnel.
+const OUTSIDE: &str = "10.8.0.250";
+
+fn server_text(rules: &str) -> String {
+    let pki = Pki::easy_rsa(Keys::Ec).directives("server");
+    format!(
+        "dev tun\nserver 10.8.0.0 255.255.255.0\nkeepalive 1 60\nexplicit-exit-notify 1\ndh none\nverb 3\n{pki}\
+         push \"route 10.0.2.0 255.255.255.0\"\nnat masquerade {OUTSIDE}\n{rules}"
+    )
+}
+
+impl Place {
+    /// A server whose kernel has the hosts' addresses.
+    fn serve(&self, rules: &str) -> Process {
+        for address in [BASTION, OTHER] {
+            self.network.server.run("ip", &["address", "add", &format!("{address}/32"), "dev", "lo"]);
+        }
+        self.up_at_server(Adit, "server", &server_text(rules))
+    }
+
+    fn connect(&self) -> Process {
+        self.up_at_client(Stock, "client", &client_text(&format!("remote {SERVER_IPV4}\n")))
+    }
+
+    fn listen(&self, port: u16) -> TcpListener {
+        let address = SocketAddr::new(BASTION.parse().unwrap(), port);
+        self.network.server.inside(|| TcpListener::bind(address)).unwrap()
+    }
+
+    fn open(&self, port: u16) -> std::io::Result<TcpStream> {
+        let address = SocketAddr::new(BASTION.parse().unwrap(), port);
+        let stream = self.network.client.inside(|| TcpStream::connect_timeout(&address, PATIENCE))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(stream)
+    }
+
+    /// What a ping from the client reports.
+    fn ping_report(&self, address: &str) -> String {
+        let words =
+            ["netns", "exec", self.network.client.name(), "ping", "-n", "-c", "1", "-W", "3", address];
+        String::from_utf8_lossy(&run_unchecked("ip", &words).stdout).into_owned()
+    }
+}
+
+/// Sends a word through both ends of a connection.
+fn exchange(client: &mut TcpStream, server: &mut TcpStream) {
+    let mut word = [0; 4];
+    client.write_all(b"ping").unwrap();
+    server.read_exact(&mut word).unwrap();
+    server.write_all(b"pong").unwrap();
+    client.read_exact(&mut word).unwrap();
+    assert_eq!(&word, b"pong");
+}
+
+#[test]
+fn rules_hold_and_one_that_is_taken_away_ends_a_connection_and_no_session() {
+    let place = Place::new("rules");
+    let icmp = format!("allow all {BASTION}/32 icmp\n");
+    let rules = format!("{icmp}allow client:client1 {BASTION}/32 tcp 7022\n");
+    let mut server = place.serve(&rules);
+    let client = place.connect();
+
+    ping(&place.network.client, BASTION);
+    ping(&place.network.client, "10.8.0.1");
+    let report = place.ping_report(OTHER);
+    assert!(report.contains("From 10.8.0.1") && report.contains("filtered"), "{report}");
+    let refused = place.open(7023).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused, "a RST, not silence");
+
+    let listener = place.listen(7022);
+    let mut near = place.open(7022).unwrap();
+    let (mut far, from) = listener.accept().unwrap();
+    far.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(from.ip(), OUTSIDE.parse::<IpAddr>().unwrap());
+    exchange(&mut near, &mut far);
+
+    place.folder.write("server.conf", server_text(&icmp));
+    server.signal(Signal::HUP);
+    server.expect_line("only directives of the router have changed", PATIENCE);
+    ping(&place.network.client, BASTION);
+    // Its next packet is its last.
+    let _ = near.write_all(b"more");
+    let mut word = [0; 4];
+    let end = near.read(&mut word).map_err(|error| error.kind());
+    assert_eq!(end, Err(std::io::ErrorKind::ConnectionReset));
+    assert_eq!((client.count(UP), server.count(UP)), (1, 1), "nobody connected anew");
+
+    // Back again, and something else beside: now there is a restart.
+    place
+        .folder
+        .write("server.conf", server_text(&format!("{rules}push \"route 10.0.3.0 255.255.255.0\"\n")));
+    server.signal(Signal::HUP);
+    assert!(wait_until(PATIENCE, || server.count(UP) == 2 && client.count(UP) == 2), "{}", server.log());
+    drop(far);
+    let mut near = place.open(7022).unwrap();
+    let (mut far, _) = listener.accept().unwrap();
+    exchange(&mut near, &mut far);
+}
