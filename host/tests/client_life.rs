@@ -310,23 +310,54 @@ fn an_http_proxy_asks_at_the_terminal() {
     place.ping();
 }
 
+/// `kill -9`: the client that finds a new server, and the server that has its client back under the same address, with
+/// nothing left of the one before.
 #[test]
-fn a_server_that_is_killed_is_found_again() {
+fn who_is_killed_comes_back() {
+    let mut cases = Vec::new();
+    for transport in ["udp", "tcp"] {
+        for (server, client) in [(Stock, Adit), (Adit, Stock)] {
+            cases.extend(["server", "client"].map(|killed| (transport, server, client, killed)));
+        }
+    }
     run_cases(
-        &["udp", "tcp"],
-        |transport| (*transport).to_owned(),
-        |transport| {
-            let place = Place::within(&format!("killed {transport}"));
-            let role = if *transport == "tcp" { "tcp-server" } else { "udp" };
-            let more = format!("proto {role}\nkeepalive 1 4\n");
-            let server = place.serve("server", &more);
-            let mut client = place.connect(&format!("proto {transport}\nremote {SERVER_IPV4} 1194\n"));
-            client.expect_line(UP, PATIENCE);
-            server.signal(Signal::KILL);
-            drop(server);
-            let _server = place.serve("again", &more);
-            assert!(wait_until(PATIENCE, || client.count(UP) == 2), "{}", client.log());
+        &cases,
+        |(transport, server, client, killed)| format!("{transport} {server:?} {client:?} {killed}"),
+        |&(transport, server, client, killed)| {
+            let place = Place::within(&format!("killed {transport} {server:?} {killed}"));
+            let role = if transport == "tcp" { "tcp-server" } else { "udp" };
+            let pki = Pki::easy_rsa(Keys::Ec).directives("server");
+            let serving = format!(
+                "proto {role}\ndev tun\ntopology subnet\nserver 10.8.0.0 255.255.255.0\ndh none\nverb 3\n\
+                 keepalive 1 4\nstatus status 1\n{pki}"
+            );
+            let connecting = client_text(&format!("proto {transport}\nremote {SERVER_IPV4} 1194\n"));
+            let mut first = place.up_at_server(server, "server", &serving);
+            let mut came = place.up_at_client(client, "client", &connecting);
             place.ping();
+            let (_again, _back);
+            if killed == "server" {
+                first.signal(Signal::KILL);
+                first.expect_exit(PATIENCE);
+                _again = place.up_at_server(server, "again", &serving);
+                assert!(wait_until(PATIENCE, || came.count(UP) == 2), "{}", came.log());
+            } else {
+                came.signal(Signal::KILL);
+                came.expect_exit(PATIENCE);
+                assert!(!place.network.client.run("ip", &["route"]).contains("10.8.0."));
+                if transport == "tcp" {
+                    first.expect_line("Connection reset, restarting [0]", PATIENCE);
+                }
+                _back = place.up_at_client(client, "back", &connecting);
+            }
+            place.ping();
+            let address = place.network.client.run("ip", &["-4", "address", "show", "dev", "tun0"]);
+            assert!(address.contains("inet 10.8.0.2/24"), "{address}");
+            // One session, with the one address.
+            let status = || place.file("status");
+            let rows = |start: &str| status().lines().filter(|line| line.starts_with(start)).count();
+            let one = wait_until(PATIENCE, || rows("client1,192.0.2.2:") == 1 && rows("10.8.0.") == 1);
+            assert!(one && rows("10.8.0.2,client1,") == 1, "{}", status());
         },
     );
 }
