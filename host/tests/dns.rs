@@ -257,6 +257,41 @@ fn only_some_names_and_other_programs() {
 /// What an `/etc` of a test's own needs of the machine's: no keys and no passwords.
 const ETC: &str = "passwd group nsswitch.conf hosts ld.so.cache ld.so.conf ld.so.conf.d";
 
+/// A shell that makes a mount namespace into a system of its own, and runs adit there.
+struct System(Process);
+
+impl System {
+    fn start(office: &Office, script: &str, peer: &str) -> Self {
+        let conf = office.at.folder.write("client.conf", client_text(""));
+        let assign = [
+            format!("peer={}", unpacked(peer)),
+            format!("names={ETC}"),
+            format!("adit={}", Adit.executable()),
+            format!("conf={}", path(&conf)),
+        ];
+        let mut args: Vec<&str> = assign.iter().map(String::as_str).collect();
+        args.extend(["unshare", "--mount", "sh", "-e", "-c", script]);
+        Self(Process::start(&office.at.network.client, office.at.folder.path(), "client", "env", &args))
+    }
+
+    /// What a program prints that runs in there.
+    fn run(&self, words: &[&str]) -> String {
+        let id = self.0.id().to_string();
+        let output = run_unchecked("nsenter", &[&["-t", &id, "--mount", "--net"], words].concat());
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn resolve(&self, name: &str) -> String {
+        let text = self.run(&["getent", "ahostsv4", name]);
+        text.split_ascii_whitespace().next().unwrap_or_default().to_owned()
+    }
+
+    fn signal(&self, office: &Office, signal: Signal) {
+        let id = office.at.file("adit.pid").trim().parse().unwrap();
+        kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+    }
+}
+
 /// Makes `/etc` and `/run` of a mount namespace its own, with a system bus, systemd-resolved, and 192.0.2.1 to ask by
 /// `eth0`; runs adit, and looks a name up once it is gone.
 const SYSTEM: &str = r#"
@@ -288,37 +323,100 @@ fn systemd_resolved_sends_only_the_names_of_the_tunnel_there() {
     let pushes = "push \"dns search-domains corp.example\"\npush \"dns server 0 address 10.8.0.1\"\n\
                   push \"dns server 0 resolve-domains corp.example\"\n";
     let office = Office::new("dns resolved", pushes);
-    let conf = office.at.folder.write("client.conf", client_text(""));
-    let assign = [
-        format!("peer={}", unpacked("systemd-resolved")),
-        format!("names={ETC}"),
-        format!("adit={}", Adit.executable()),
-        format!("conf={}", path(&conf)),
-    ];
-    let [peer, names, adit, conf] = &assign;
-    let args =
-        [peer, names, adit, conf, "unshare", "--mount", "sh", "-e", "-c", SYSTEM].map(AsRef::<str>::as_ref);
-    let mut client =
-        Process::start(&office.at.network.client, office.at.folder.path(), "client", "env", &args);
-    client.expect_line("DNS: names in corp.example are resolved by 10.8.0.1 by resolvectl", PATIENCE);
-    client.expect_line(UP, PATIENCE);
-    let resolve = |name: &str| {
-        let id = client.id().to_string();
-        let output = run_unchecked("nsenter", &["-t", &id, "--mount", "--net", "getent", "ahostsv4", name]);
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        text.split_ascii_whitespace().next().unwrap_or_default().to_owned()
-    };
-    assert_eq!(resolve("host.corp.example"), "10.8.0.7");
-    assert_eq!(resolve("host"), "10.8.0.7");
-    assert_eq!(resolve("elsewhere.example"), SERVER_IPV4);
+    let mut client = System::start(&office, SYSTEM, "systemd-resolved");
+    client.0.expect_line("DNS: names in corp.example are resolved by 10.8.0.1 by resolvectl", PATIENCE);
+    client.0.expect_line(UP, PATIENCE);
+    assert_eq!(client.resolve("host.corp.example"), "10.8.0.7");
+    assert_eq!(client.resolve("host"), "10.8.0.7");
+    assert_eq!(client.resolve("elsewhere.example"), SERVER_IPV4);
     let asked = office.home.asked();
     assert!(asked.iter().any(|name| name == "elsewhere.example"), "{asked:?}");
     assert!(!asked.iter().any(|name| name.contains("corp")), "{asked:?}");
 
-    let id = fs::read_to_string(office.at.folder.path().join("adit.pid")).unwrap();
-    let id = Pid::from_raw(id.trim().parse().unwrap()).unwrap();
-    kill_process(id, Signal::TERM).unwrap();
-    assert!(client.expect_exit(PATIENCE).success());
+    client.signal(&office, Signal::TERM);
+    assert!(client.0.expect_exit(PATIENCE).success());
     let after = fs::read_to_string(office.at.folder.path().join("after")).unwrap();
     assert!(after.starts_with(SERVER_IPV4), "{after}");
+}
+
+/// Makes `/etc` and `/run` of a mount namespace its own, puts openresolv where it looks for itself, and has 192.0.2.1 to
+/// ask by `eth0`; runs adit, and stays until it is told to go.
+const OPENRESOLV: &str = r#"
+    mkdir etc
+    for name in $names; do cp -a "/etc/$name" etc; done
+    cp "$peer/etc/resolvconf.conf" etc
+    cat more.conf >>etc/resolvconf.conf
+    for folder in lib sbin; do
+        at=$(readlink -f "/$folder")
+        lower=$at
+        for new in "$peer/usr/$folder" "$peer/$folder"; do if [ -d "$new" ]; then lower=$new:$lower; fi; done
+        mount -t overlay overlay -o "ro,lowerdir=$lower" "$at"
+    done
+    mount --bind etc /etc
+    mount -t tmpfs tmpfs /run
+    echo nameserver 192.0.2.1 | resolvconf -a eth0
+    cp /etc/resolv.conf before
+    setpriv --pdeathsig KILL "$adit" "$conf" &
+    echo $! >adit.pid
+    until [ -e done ]; do sleep 0.05; done
+"#;
+
+#[test]
+fn openresolv_is_told_and_told_again() {
+    for signal in [Signal::TERM, Signal::KILL] {
+        let office = Office::new("dns openresolv", PUSHES);
+        office.at.folder.write("more.conf", "");
+        let mut client = System::start(&office, OPENRESOLV, "openresolv");
+        client.0.expect_line("DNS: names are resolved by 10.8.0.1 by ", PATIENCE);
+        client.0.expect_line(UP, PATIENCE);
+        let before = office.at.file("before");
+        assert!(before.contains("nameserver 192.0.2.1"), "{before}");
+        let text = client.run(&["cat", "/etc/resolv.conf"]);
+        assert!(text.contains("search corp.example\nnameserver 10.8.0.1\n"), "{text}");
+        assert_eq!(client.resolve("host"), "10.8.0.7");
+        assert_eq!(client.run(&["resolvconf", "-i"]).trim(), "tun0 eth0");
+        client.signal(&office, signal);
+        let is_restored = || client.run(&["cat", "/etc/resolv.conf"]) == before;
+        assert!(wait_until(PATIENCE, is_restored), "{}", client.run(&["cat", "/etc/resolv.conf"]));
+        assert_eq!(client.run(&["resolvconf", "-i"]).trim(), "eth0");
+        assert_eq!(client.resolve("host.corp.example"), SERVER_IPV4);
+        office.at.folder.write("done", "");
+        assert!(client.0.expect_exit(PATIENCE).success());
+    }
+}
+
+/// openresolv tells a dnsmasq of the client's own which names go where.
+#[test]
+fn openresolv_and_a_local_resolver_send_only_the_names_of_the_tunnel_there() {
+    let pushes = "push \"dns search-domains corp.example\"\npush \"dns server 0 address 10.8.0.1\"\n\
+                  push \"dns server 0 resolve-domains corp.example\"\n";
+    let office = Office::new("dns openresolv local", pushes);
+    let folder = path(office.at.folder.path());
+    let restart = format!(
+        "cd {folder}\n[ ! -e local.pid ] || kill $(cat local.pid)\nuntil dnsmasq --conf-file={folder}/local.conf \
+         --resolv-file={folder}/local.resolv --pid-file={folder}/local.pid --listen-address=127.0.0.1 --bind-interfaces \
+         --no-hosts --user=root; do sleep 0.05; done"
+    );
+    let restart = office.at.script("restart", &restart);
+    office.at.folder.write(
+        "more.conf",
+        format!(
+            "name_servers=127.0.0.1\ndnsmasq_conf={folder}/local.conf\ndnsmasq_resolv={folder}/local.resolv\n\
+             dnsmasq_restart={restart}\n"
+        ),
+    );
+    let mut client = System::start(&office, OPENRESOLV, "openresolv");
+    client.0.expect_line("DNS: names in corp.example are resolved by 10.8.0.1 by ", PATIENCE);
+    client.0.expect_line(UP, PATIENCE);
+    assert!(office.at.file("local.conf").contains("server=/corp.example/10.8.0.1"));
+    assert_eq!(client.resolve("host.corp.example"), "10.8.0.7");
+    assert_eq!(client.resolve("elsewhere.example"), SERVER_IPV4);
+    let asked = office.home.asked();
+    assert!(asked.iter().any(|name| name == "elsewhere.example"), "{asked:?}");
+    assert!(!asked.iter().any(|name| name.contains("corp")), "{asked:?}");
+    client.signal(&office, Signal::TERM);
+    assert!(wait_until(PATIENCE, || !office.at.file("local.conf").contains("10.8.0.1")));
+    assert!(wait_until(PATIENCE, || client.resolve("host.corp.example") == SERVER_IPV4));
+    office.at.folder.write("done", "");
+    assert!(client.0.expect_exit(PATIENCE).success());
 }
