@@ -38,7 +38,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         }),
     )
     .also(Places::CONNECTION),
-    Directive::new("auth-user-pass", "[FILE] [username-only]", auth_user_pass).only(Role::Client).inline(),
+    Directive::new("auth-user-pass", "[FILE]", auth_user_pass).only(Role::Client).inline(),
     Directive::new("auth-nocache", "", flag!(auth_nocache)),
     Directive::new("auth-retry", "none|nointeract|interact", value!(client.auth_retry, auth_retry)),
     Directive::new("push-peer-info", "", flag!(client.push_peer_info)),
@@ -62,12 +62,10 @@ fn resolv_retry(word: &str) -> Result<Option<Duration>, String> {
 }
 
 fn auth_user_pass(draft: &mut Draft, statement: &Statement) -> Result<(), Complaint> {
-    for n in 1..=2 {
-        if statement.word(n) == Some("username-only") {
-            return Err(statement.complain(n, "a login without a password is not supported yet"));
-        }
+    // OpenVPN 2.7 asks for no password then.
+    if statement.word(1) == Some("username-only") {
+        return Err(statement.complain(1, "a login without a password is not supported yet"));
     }
-    statement.optional(2, |word| Err::<(), _>(format!("'{word}' is not username-only")))?;
     draft.auth_user_pass = true;
     let given = statement.is_block() || statement.word(1).is_some();
     draft.sources.auth_user_pass = if given { Some(statement.source()?) } else { None };

@@ -103,6 +103,9 @@ pub(super) const DIVERGENCES: &[Divergence] = &[
     because("a name that is checked is not empty, even where OpenVPN would pass over it", RefusesWhere(|finding, _| {
         finding.directive == "verify-x509-name" && finding.clause.contains("the name is empty")
     })),
+    because("a login that is optional needs a command that verifies it: the management interface does not, yet", RefusesWhere(|finding, case| {
+        finding.clause.contains("it needs 'auth-user-pass-verify'") && case.has("management-client-auth")
+    })),
     because("ports are numbers", Refuses("is not a port, a number from")),
     because("a remote has a name", Refuses("is not a host name or an address")),
     because("names are not empty", Refuses("'' is no name")),
@@ -185,7 +188,9 @@ pub(super) const DIVERGENCES: &[Divergence] = &[
     newer("a server's topology is subnet unless it is named", AllowsWhere(|said, case| {
         said.contains("The third parameter to --ifconfig-pool") && !case.has("topology")
     })),
-    because("what was the default before 2.4 need not exist", Allows("Unsupported cipher in --data-ciphers: BF-CBC")),
+    because("what was a cipher before 2.4 need not exist", AllowsWhere(|said, case| {
+        said.contains("Unsupported cipher in --data-ciphers") && case.has("compat-mode")
+    })),
     because("names of certificates are never remapped", AllowsWhere(|said, _| {
         said.contains("was removed in OpenVPN 2.5") && (said.contains("compat-names") || said.contains("no-name-remapping"))
     })),
