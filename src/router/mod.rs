@@ -13,6 +13,7 @@
 
 mod address;
 mod admit;
+mod batch;
 mod clients;
 mod configure;
 mod egress;
@@ -64,6 +65,7 @@ use rules::Rules;
 use services::Forwarder;
 use zone::ZoneId;
 
+pub use batch::Hop;
 pub use clients::ClientSetup;
 pub use event::{Denial, FlowInfo, RouterEvent};
 pub use lan::{LanLink, MacAddress, Offload, Segments};

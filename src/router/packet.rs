@@ -105,13 +105,20 @@ impl<A: Address> Inner<A> {
     /// RFC 7112).
     #[inline]
     pub(super) fn parse(buf: &mut PacketBuf<'_>) -> Result<Self, DropReason> {
-        let header = Header::parse::<A>(buf.payload())?;
-        buf.truncate(header.len);
-        let mut inner = Self::new(&header, buf.payload());
+        let inner = Self::read(buf.payload())?;
+        buf.truncate(inner.len);
+        Ok(inner)
+    }
+
+    /// The same of a packet that may have something behind its end.
+    #[inline]
+    pub(super) fn read(packet: &[u8]) -> Result<Self, DropReason> {
+        let header = Header::parse::<A>(packet)?;
+        let mut inner = Self::new(&header, packet);
         if inner.transport == Transport::Later {
             return Ok(inner);
         }
-        let rest = buf.payload().get(header.offset..).unwrap_or(&[]);
+        let rest = packet.get(header.offset..header.len).unwrap_or(&[]);
         let short =
             if inner.fragment.is_some() { DropReason::BadFragment } else { DropReason::BadInnerPacket };
         inner.read_transport(rest).ok_or(short)?;

@@ -79,6 +79,12 @@ impl<A: Address> Flows<A> {
         Some((FlowId(entry >> 1), direction(*entry)))
     }
 
+    /// Which flow packets of that hash most likely belong to, without a look at it: brings the index into the cache.
+    #[inline]
+    pub(crate) fn likely(&self, hash: u64) -> Option<FlowId> {
+        self.index.find(hash, |_| true).map(|entry| FlowId(entry >> 1))
+    }
+
     /// A flow's record.
     #[inline]
     pub(crate) fn get(&self, id: FlowId) -> Option<&Flow<A>> {
@@ -192,8 +198,9 @@ impl<A: Address> Flows<A> {
         })
     }
 
+    /// What a packet is found by.
     #[inline]
-    fn hash(&self, zone: ZoneId, protocol: u8, tuple: &Tuple<A>) -> u64 {
+    pub(crate) fn hash(&self, zone: ZoneId, protocol: u8, tuple: &Tuple<A>) -> u64 {
         hash_of(&self.hasher, zone, protocol, tuple)
     }
 }
