@@ -57,6 +57,10 @@ pub(super) trait Address: Copy + Eq + Ord + Hash + Debug + Into<IpAddr> + 'stati
     fn hash_pair(hasher: &mut impl Hasher, source: Self, destination: Self);
     /// That of this family, if it is.
     fn of(address: IpAddr) -> Option<Self>;
+    /// As a number.
+    fn to_number(self) -> u128;
+    /// And back; what does not fit is cut off.
+    fn from_number(number: u128) -> Self;
 }
 
 impl Address for Ipv4Addr {
@@ -126,6 +130,14 @@ impl Address for Ipv4Addr {
             IpAddr::V4(address) => Some(address),
             IpAddr::V6(_) => None,
         }
+    }
+
+    fn to_number(self) -> u128 {
+        self.to_bits().into()
+    }
+
+    fn from_number(number: u128) -> Self {
+        Self::from_bits(number as u32)
     }
 }
 
@@ -197,5 +209,13 @@ impl Address for Ipv6Addr {
             IpAddr::V4(_) => None,
             IpAddr::V6(address) => Some(address),
         }
+    }
+
+    fn to_number(self) -> u128 {
+        self.to_bits()
+    }
+
+    fn from_number(number: u128) -> Self {
+        Self::from_bits(number)
     }
 }

@@ -4,7 +4,8 @@ use super::address::Address;
 use super::flow::{Direction, Flow, FlowId, TableFull};
 use super::forward::refuse;
 use super::icmp::IcmpError;
-use super::packet::tcp_flags::SYN;
+use super::nat::HALFWAY;
+use super::packet::tcp_flags::{ACK, SYN};
 use super::packet::{Inner, Transport};
 use super::rules::{Asked, Judgement, deny};
 use super::zone::{Zone, ZoneId};
@@ -57,6 +58,13 @@ pub(super) fn admit<A: Address>(
         }
         Err(Refusal::Reason(why)) => why,
     };
+    let is_unsolicited = matches!(why, DropReason::NoMapping | DropReason::Filtered)
+        && matches!(inner.transport, Transport::Tcp { flags } if flags & (SYN | ACK) == SYN)
+        && from.is_outside()
+        && family.nat.answers_for(inner.tuple.destination);
+    if is_unsolicited {
+        family.nat.unsolicited.hold(from, inner.tuple, buf.payload(), tick);
+    }
     let error = match why {
         DropReason::NoRoute => IcmpError::NoRoute,
         // RFC 6888 REQ-11, RFC 5508 REQ-8: it cannot be had now; it may not be had.
@@ -80,12 +88,15 @@ fn open<A: Address>(
     }
     let target = family.nat.target(common, from, inner)?;
     let to = match target.zone {
-        Some(zone) => zone,
-        None => common.route(from, target.address).ok_or(DropReason::NoRoute)?,
+        Some(zone) => Some(zone),
+        None if target.forwarded => common.reach(target.address),
+        None => common.route(from, target.address),
     };
+    let to = to.ok_or(DropReason::NoRoute)?;
     let asked = Asked::of_packet(inner, target.address, target.port);
     let judgement = common.judge(family, from, to, &asked);
-    if !judgement.is_allowed() {
+    // What a port forward brings in is allowed.
+    if !target.forwarded && !judgement.is_allowed() {
         // To a stranger the mapping is not there: nobody learns by an answer whether it is (RFC 5382 REQ-4).
         return Err(match target.mapping {
             Some(_) if from.is_outside() => DropReason::Filtered.into(),
@@ -93,50 +104,65 @@ fn open<A: Address>(
         });
     }
     let plan = family.nat.plan(common, &family.flows, tick, (from, to), inner, target)?;
-    let mut flow = Flow::new(
-        inner.protocol,
-        ZoneId::from(from),
-        inner.tuple,
-        ZoneId::from(to),
-        plan.answers,
-        tick,
-        common.epoch,
-    );
+    let answers_from = if plan.halfway { HALFWAY } else { ZoneId::from(to) };
+    let epoch = common.epoch;
+    let zone = ZoneId::from(from);
+    let mut flow = Flow::new(inner.protocol, zone, inner.tuple, answers_from, plan.answers, tick, epoch);
     flow.state = plan.state();
+    if plan.halfway {
+        // It is looked at again with each packet.
+        flow.epoch = common.epoch.wrapping_sub(1);
+    }
     if matches!(inner.transport, Transport::Tcp { flags } if flags & SYN == 0) {
         flow.met_in_the_middle();
     }
+    let met = plan.meets.and_then(|id| family.flows.remove(id));
     let due = tick.saturating_add(ticks(flow.lifetime(&common.config.lifetimes)));
-    let id = family.flows.insert(flow, due).map_err(|full| {
-        family.nat.abandon(&plan);
-        match full {
-            TableFull::Full => DropReason::FlowsFull,
-            // Without ports there is one client for each destination.
-            TableFull::Taken if plan.answers != inner.tuple.reversed() => DropReason::PortsExhausted,
-            TableFull::Taken => DropReason::NoMapping,
+    let inserted = family.flows.insert(flow, due);
+    let taken = match inserted {
+        Ok(id) => family.nat.taken(common, &plan, &flow).map(|()| id).inspect_err(|_| {
+            let _ = family.flows.remove(id);
+        }),
+        Err(full) => {
+            family.nat.abandon(&plan);
+            Err(match full {
+                TableFull::Full => DropReason::FlowsFull,
+                // Without ports there is one client for each destination.
+                TableFull::Taken if plan.answers != inner.tuple.reversed() => DropReason::PortsExhausted,
+                TableFull::Taken => DropReason::NoMapping,
+            })
         }
-    })?;
-    if let Err(why) = family.nat.taken(common, &plan, &flow) {
-        let _ = family.flows.remove(id);
-        return Err(why.into());
+    };
+    if let Some(met) = met {
+        family.nat.ended(common, &met, tick);
+        common.flow_ended(&met);
     }
+    let id = taken?;
     common.flow_started(&flow);
-    Ok(id)
+    if plan.halfway { Err(DropReason::Filtered.into()) } else { Ok(id) }
 }
 
 impl Common {
-    /// Where what is for that address goes.
+    /// Where what is for that address goes, from there.
     pub(super) fn route<A: Address>(&self, from: Zone, destination: A) -> Option<Zone> {
-        let host = self.setup.host_mtu.map(|_| Zone::Host);
-        let to = match self.table.find(destination.into()) {
-            Some(Way::Nowhere) => return None,
-            Some(Way::To(Zone::Peer(_))) if matches!(from, Zone::Peer(_)) && !self.setup.client_to_client => {
-                host
-            }
-            Some(Way::To(zone)) => Some(zone),
-            None => host,
+        let to = match self.reach(destination)? {
+            Zone::Peer(_) if matches!(from, Zone::Peer(_)) && !self.setup.client_to_client => self.host()?,
+            zone => zone,
         };
         // Back where it came from only between clients behind one.
-        to.filter(|to| *to != from)
+        (to != from).then_some(to)
+    }
+
+    /// Where an address is.
+    pub(super) fn reach<A: Address>(&self, address: A) -> Option<Zone> {
+        match self.table.find(address.into()) {
+            Some(Way::Nowhere) => None,
+            Some(Way::To(zone)) => Some(zone),
+            None => self.host(),
+        }
+    }
+
+    fn host(&self) -> Option<Zone> {
+        self.setup.host_mtu.map(|_| Zone::Host)
     }
 }

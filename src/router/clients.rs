@@ -42,6 +42,8 @@ pub(super) struct Client {
     pub(super) refusals: Telling,
     /// ICMP errors that it may be sent.
     pub(super) errors: ErrorBudget,
+    /// Limits of its own.
+    pub(super) limits: Option<ClientLimits>,
     /// How many outside ports it has: TCP, UDP, ICMP.
     pub(super) ports: [u32; 3],
 }
@@ -68,7 +70,7 @@ impl Clients {
         if self.0.len() <= index {
             self.0.resize_with(index + 1, || None);
         }
-        let ClientSetup { identity, networks, mtu, limits: _ } = setup;
+        let ClientSetup { identity, networks, mtu, limits } = setup;
         let layers = rules.layers_of(&identity);
         let refusals = Telling::new(REFUSALS, tick);
         self.0[index] = Some(Client {
@@ -78,6 +80,7 @@ impl Clients {
             mtu,
             layers,
             refusals,
+            limits,
             ports: [0; 3],
             errors: ErrorBudget::default(),
         });
@@ -107,5 +110,10 @@ impl Clients {
     /// All that are connected.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Client> {
         self.0.iter_mut().flatten()
+    }
+
+    /// The client of that identity; of several the first.
+    pub(super) fn find(&self, identity: &str) -> Option<PeerId> {
+        self.0.iter().flatten().find(|client| *client.identity == *identity).map(|client| client.peer)
     }
 }

@@ -1,9 +1,10 @@
 //! [`Router::configure`]: another configuration is put into force, and flows feel it at their next packet.
 
+use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::address::Address;
-use super::flow::{FlowId, Flows};
+use super::flow::{Flow, FlowId, Flows};
 use super::fragments::Fragments;
 use super::nat::Nat;
 use super::outbox::Outbox;
@@ -33,6 +34,9 @@ impl Router {
         if stateful != common.stateful {
             self.set_stateful(tick, stateful, before.log_flows);
         }
+        let flows = if stateful { self.limits.flows } else { 0 };
+        self.v4.translate_anew(&mut self.common, &before, flows, tick);
+        self.v6.translate_anew(&mut self.common, &before, flows, tick);
         self.common.epoch += 1;
         self.settle();
         self.configure_lan();
@@ -101,7 +105,35 @@ impl<A: Address> Family<A> {
             self.end(common, FlowId(number), tick);
         }
         self.flows = Flows::new(flows, self.seed, tick);
+        self.begin_nat(common, flows, tick);
+    }
+
+    /// Puts what is said of NAT into force. If outside addresses or filters are others now, all flows that go outside
+    /// end.
+    fn translate_anew(&mut self, common: &mut Common, before: &RouterConfig, flows: usize, tick: u32) {
+        if !self.nat.configure(before, &common.config) {
+            return;
+        }
+        for number in 0..self.flows.records() {
+            let is_outside = |flow: &Flow<A>| flow.zones.iter().any(|zone| zone.get().is_outside());
+            let is_mapped = |flow: &Flow<A>| flow.tuples[0].reversed() != flow.tuples[1];
+            if let Some((id, flow)) = self.flows.record(number)
+                && (is_outside(flow) || is_mapped(flow))
+            {
+                self.end(common, id, tick);
+            }
+        }
+        self.begin_nat(common, flows, tick);
+    }
+
+    /// Begins with no mapping and no lease but those of who is connected.
+    fn begin_nat(&mut self, common: &mut Common, flows: usize, tick: u32) {
+        self.nat.end_leases(common);
         self.nat = Nat::new(&common.config, flows, self.seed);
+        let peers: Vec<_> = common.clients.iter_mut().map(|client| client.peer).collect();
+        for peer in peers {
+            self.nat.client_up(common, tick, peer);
+        }
     }
 }
 

@@ -69,6 +69,7 @@ pub use batch::Hop;
 pub use clients::ClientSetup;
 pub use event::{Denial, FlowInfo, RouterEvent};
 pub use lan::{LanLink, MacAddress, Offload, Segments};
+pub use nat::Netmaps;
 pub use services::DnsRequest;
 pub use table::RouteTable;
 pub use zone::Zone;
@@ -223,16 +224,21 @@ impl Router {
             self.give(peer, *network);
         }
         self.common.clients.insert(peer, client, &self.common.rules, tick(now));
+        self.v4.nat.client_up(&mut self.common, tick(now), peer);
+        self.v6.nat.client_up(&mut self.common, tick(now), peer);
         self.common.epoch += 1;
     }
 
     /// A client has gone: nothing is routed to it any more, and its flows end.
-    pub fn client_down(&mut self, _now: Instant, peer: PeerId) {
+    pub fn client_down(&mut self, now: Instant, peer: PeerId) {
         let Some(client) = self.common.clients.remove(peer) else { return };
         for network in &client.networks {
             self.withdraw(peer, *network);
         }
         self.common.epoch += 1;
+        let tick = tick(now);
+        self.v4.nat.client_down(&mut self.common, tick, peer);
+        self.v6.nat.client_down(&mut self.common, tick, peer);
         self.v4.sweep = Some(0);
         self.v6.sweep = Some(0);
     }
@@ -353,6 +359,8 @@ impl Router {
             self.v6.flows.next_tick(),
             self.v4.fragments.next_tick(),
             self.v6.fragments.next_tick(),
+            self.v4.nat.unsolicited.next(),
+            self.v6.nat.unsolicited.next(),
             sweeps.then_some(0),
         ];
         let flow =
@@ -444,11 +452,14 @@ impl<A: Address> Family<A> {
                 self.end(common, id, tick);
             }
         }
+        self.nat.answer_unsolicited(common, tick);
         let Some(first) = self.sweep else { return };
         let last = first.saturating_add(EXPIRE_BUDGET as u32).min(self.flows.records());
         for number in first..last {
-            let gone =
-                |zone: &ZoneId| matches!(zone.get(), Zone::Peer(peer) if common.clients.get(peer).is_none());
+            let gone = |zone: &ZoneId| {
+                *zone != nat::HALFWAY
+                    && matches!(zone.get(), Zone::Peer(peer) if common.clients.get(peer).is_none())
+            };
             if let Some((id, flow)) = self.flows.record(number)
                 && flow.zones.iter().any(gone)
             {

@@ -307,6 +307,41 @@ impl Random {
     }
 }
 
+/// The first two clients, the LAN, and the beginning of time.
+pub(super) const A: Zone = Zone::Peer(peer(1));
+pub(super) const B: Zone = Zone::Peer(peer(2));
+pub(super) const LAN: Zone = Zone::Lan;
+pub(super) const NOW: Instant = Instant::ZERO;
+
+pub(super) fn secs(seconds: u64) -> Instant {
+    Instant::from_secs(seconds)
+}
+
+/// A TCP segment with these numbers, and a window of 65,535 bytes.
+pub(super) fn segment(
+    source: (&str, u16),
+    destination: (&str, u16),
+    flags: u8,
+    sequence: u32,
+    acknowledgement: u32,
+    payload: &[u8],
+) -> Vec<u8> {
+    let mut packet = tcp(source, destination, flags, payload);
+    let (at, _) = transport_of(&packet);
+    packet[at + 4..at + 8].copy_from_slice(&sequence.to_be_bytes());
+    packet[at + 8..at + 12].copy_from_slice(&acknowledgement.to_be_bytes());
+    set_transport_checksum(&mut packet, TCP);
+    packet
+}
+
+/// What the router itself sends next, and to where.
+pub(super) fn output(router: &mut Router, now: Instant) -> Option<(Zone, Vec<u8>)> {
+    let mut memory = vec![0; 2048];
+    let mut buf = PacketBuf::new(&mut memory, 128..128).expect("it lies inside");
+    let zone = router.poll_output(now, &mut buf)?;
+    Some((zone, buf.payload().to_vec()))
+}
+
 /// A configuration with a LAN port: 192.0.2.10/24 and 2001:db8::10/64, everything else beyond a gateway there.
 pub(super) fn lan() -> RouterConfig {
     let lan = crate::config::LanConfig {
@@ -404,4 +439,16 @@ pub(super) fn add_flow(
     } else {
         add(&mut router.v6, router.common.epoch, protocol, zones, ends);
     }
+}
+
+/// `nat identity FIRST-LAST`.
+pub(super) fn identity(ranges: &[(&str, &str)]) -> RouterConfig {
+    let ranges = ranges.iter().map(|(first, last)| ip(first)..=ip(last)).collect();
+    RouterConfig { nat: crate::config::Nat::Identity(ranges), ..lan() }
+}
+
+/// A client's setup, by its number and identity.
+pub(super) fn client(number: u32, identity: &str) -> ClientSetup {
+    let v4 = Ipv4Addr::from_bits(GATEWAY.to_bits() + number);
+    ClientSetup { identity: identity.into(), networks: vec![IpAddr::V4(v4).into()], mtu: 1500, limits: None }
 }

@@ -1,6 +1,15 @@
 //! The router as a whole, packet by packet.
 
+mod forwards;
+mod identity;
 mod masquerade;
+mod netmap;
+mod rfc4787;
+mod rfc5382;
+mod rfc5508;
+mod rfc6888;
+mod rfc7857;
+mod stun;
 
 use super::testing::{assert_checksums, peer, ping, router, send, udp};
 use super::{Forward, RouterEvent, Zone};

@@ -42,6 +42,8 @@ impl ZoneId {
     /// No session has so high an index.
     const HOST: Self = Self(u32::MAX - 1);
     const LAN: Self = Self(u32::MAX - 2);
+    /// No packet comes from there.
+    pub(super) const NOWHERE: Self = Self(u32::MAX);
 
     #[inline]
     pub(super) fn get(self) -> Zone {

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::super::address::Address;
+use super::super::packet::tcp_flags::RST;
 use super::super::packet::{Inner, TCP, Transport, UDP};
 use super::super::zone::Zone;
 use super::record::{Direction, Flow, FlowState};
@@ -32,16 +33,22 @@ impl<A: Address> Flow<A> {
         inbound_refresh: bool,
     ) -> Seen {
         self.count(direction, inner.len);
-        if inbound_refresh || self.keeps_alive(direction) {
+        // A reset neither keeps alive nor answers: an end sends it to whatever comes (RFC 7857 §7.1).
+        let is_reset = matches!(inner.transport, Transport::Tcp { flags } if flags & RST != 0);
+        if !is_reset && (inbound_refresh || self.keeps_alive(direction)) {
             self.last = tick;
         }
-        let is_answer = direction == Direction::Back;
+        let is_answer = direction == Direction::Back && !is_reset;
         let first = is_answer && !self.state.is(FlowState::ANSWERED);
         let sooner = match inner.transport {
             Transport::Tcp { .. } => {
                 let before = self.is_established();
                 self.see_segment(direction, packet.get(inner.offset..).unwrap_or(&[]));
-                before && !self.is_established()
+                let over = before && !self.is_established();
+                if over {
+                    self.last = tick;
+                }
+                over
             }
             Transport::Udp => {
                 if !first && self.state.is(FlowState::ANSWERED) {

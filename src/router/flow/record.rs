@@ -126,6 +126,8 @@ impl FlowState {
     pub(crate) const FIN_BACK: u16 = 0x0200;
     /// TCP: a reset was the last that was seen of it.
     pub(crate) const RESET: u16 = 0x0400;
+    /// It reaches no further than another client's outside end, whose filter has kept it out.
+    pub(crate) const HALFWAY: u16 = 0x0800;
     /// The record is free.
     pub(crate) const DEAD: u16 = 0x8000;
 

@@ -35,9 +35,15 @@ pub(in super::super) fn look_again<A: Address>(
     buf: &mut PacketBuf<'_>,
 ) -> Step<Still> {
     let Some(&flow) = family.flows.get(id) else { return Ok(Still::Gone) };
+    if flow.state.is(FlowState::HALFWAY) {
+        family.end(common, id, tick); // perhaps it gets further now
+        return Ok(Still::Gone);
+    }
     let [from, to] = flow.zones.map(super::super::ZoneId::get);
     let (forth, back) = (flow.leaves_as(Direction::Forth), flow.leaves_as(Direction::Back));
-    let goes_on = common.leads_to(from, forth.destination, to) && common.leads_to(to, back.destination, from);
+    let goes_on = common.leads_to(from, forth.destination, to)
+        && common.leads_to(to, back.destination, from)
+        && (!flow.state.is(FlowState::FORWARDED) || family.nat.still_forwards(common, &flow));
     if !goes_on {
         family.end(common, id, tick);
         return Ok(Still::Gone);
@@ -103,6 +109,8 @@ impl Common {
         match to {
             // Not by `client-to-client`: a flow between clients may come from a hairpin.
             Zone::Peer(_) => self.table.find(destination.into()) == Some(Way::To(to)),
+            // What goes back where it came from was brought in by a port forward.
+            Zone::Host | Zone::Lan if from == to => self.reach(destination) == Some(to),
             Zone::Host | Zone::Lan => self.route(from, destination) == Some(to),
         }
     }

@@ -40,8 +40,14 @@ pub(super) fn answer<A: Address>(
         && matches!(from, Zone::Peer(_))
         && inner.tuple.destination_port == DNS
         && inner.fragment.is_none();
+    // A later fragment does not say whether it is one of a question; at an address that clients share it may be one of
+    // the answer to theirs.
+    let is_echo = match inner.transport {
+        Transport::Later => !family.nat.answers_for(inner.tuple.destination),
+        transport => transport == Transport::Echo { request: true },
+    };
     match (inner.protocol, inner.transport) {
-        (protocol, Transport::Echo { request: true } | Transport::Later) if protocol == A::ICMP => {
+        (protocol, _) if protocol == A::ICMP && is_echo => {
             echo::turn(inner, buf.payload_mut());
             Ok(Some(Forward::Reply))
         }
