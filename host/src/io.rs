@@ -9,9 +9,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use adit::router::LanLink;
 use adit::{Batch, Endpoint, HEADROOM, Instant, LinkId, Packet, Path, Port, TAILROOM, Verdict};
 
 use crate::errors::cause;
+use crate::lan::Lan;
 use crate::log::{Level, Log, Verb};
 use crate::poller::{Poller, Ready, Source};
 use crate::proxy::Refusal;
@@ -78,6 +80,7 @@ pub(crate) struct Io {
     pub(crate) log: Rc<Log>,
     listeners: Vec<Listener>,
     tun: Option<Tun>,
+    lan: Option<Lan>,
     /// The largest inner packet, in bytes.
     mtu: usize,
     links: BTreeMap<LinkId, Link>,
@@ -102,19 +105,20 @@ impl Io {
     /// Nothing open yet. `max_mtu` is the largest MTU that the TUN device may get, in bytes.
     pub(crate) fn new(log: Rc<Log>, max_mtu: u16) -> io::Result<Self> {
         let room = (usize::from(max_mtu) + OVERHEAD).max(MIN_ROOM);
-        let slot = (HEADROOM + room + TAILROOM).next_multiple_of(64);
         let count = BATCH + SPARE;
+        let (slab, packets) = slots(room);
         Ok(Self {
             poller: Poller::new()?,
             log,
             listeners: Vec::new(),
             passtos: false,
             tun: None,
+            lan: None,
             mtu: room,
             links: BTreeMap::new(),
             next_link: 0,
-            slab: vec![0; slot * count],
-            packets: (0..count).map(|index| Packet::free(index * slot..(index + 1) * slot)).collect(),
+            slab,
+            packets,
             stream: vec![0; MAX_FRAME + STREAM_READ],
             datagrams: Datagrams::new(count),
             dirty: Vec::new(),
@@ -143,6 +147,24 @@ impl Io {
         self.traffic.tun_read += tun.bytes_read;
         self.traffic.tun_written += tun.bytes_written;
         Some(tun)
+    }
+
+    /// Takes the device of the LAN port into use.
+    pub(crate) fn attach_lan(&mut self, lan: Lan) -> io::Result<()> {
+        self.poller.add(lan.frames(), Source::Lan, false)?;
+        self.poller.add(lan.news(), Source::LanNews, false)?;
+        // Jumbo frames are for others to cut up, by what we tell them of the tunnel.
+        let room = usize::from(lan.link().mtu) + OVERHEAD;
+        if room > self.mtu {
+            (self.slab, self.packets) = slots(room);
+        }
+        self.lan = Some(lan);
+        Ok(())
+    }
+
+    /// The device of the LAN port.
+    pub(crate) fn lan(&mut self) -> Option<&mut Lan> {
+        self.lan.as_mut()
     }
 
     /// Takes a link into use, and numbers it.
@@ -232,6 +254,25 @@ impl Io {
         }
         self.process(count, |batch| engine.handle_tunnel_packets(now, Port::Host, batch));
         Ok(())
+    }
+
+    /// What has changed of devices, if the engine must be told of the LAN port's.
+    pub(crate) fn read_lan_news(&mut self) -> Option<LanLink> {
+        self.lan.as_mut()?.read_news(&self.log)
+    }
+
+    /// Takes what is there from the LAN to the engine.
+    pub(crate) fn read_lan(&mut self, engine: &mut impl Endpoint, now: Instant) {
+        // A super-packet may leave more than a batch; all frames that the kernel gave are taken, not all that it has.
+        while let Some(lan) = &mut self.lan {
+            let count = lan.read(&mut self.slab, &mut self.packets[..BATCH]);
+            let more = lan.has_more();
+            self.log.packets(b'r', count);
+            self.process(count, |batch| engine.handle_tunnel_packets(now, Port::Lan, batch));
+            if !more {
+                break;
+            }
+        }
     }
 
     /// Takes what is there from a link to the engine. Something that concerns the whole link is left to the caller.
@@ -352,6 +393,10 @@ impl Io {
                 self.losses.tun += u64::from(!taken);
             }
         }
+        if let Some(lan) = &mut self.lan {
+            let is_its = |packet: &&Packet| packet.verdict == Verdict::Deliver && packet.port == Port::Lan;
+            lan.write(&self.slab, packets.iter().filter(is_its));
+        }
         let mut all = Sent::default();
         let mut rest = packets;
         while let Some(start) = rest.iter().position(|packet| packet.verdict == Verdict::Transmit) {
@@ -400,6 +445,12 @@ impl Io {
                         _ => false,
                     };
                     self.losses.tun += u64::from(!taken);
+                }
+                Verdict::Deliver if out.port == Port::Lan => {
+                    self.log.packets(b'w', 1);
+                    if let Some(lan) = &mut self.lan {
+                        lan.write(bytes, std::iter::once(&out));
+                    }
                 }
                 Verdict::Transmit => self.send_one(&out, start),
                 Verdict::Deliver | Verdict::Pending | Verdict::Consumed | Verdict::Drop => {}
@@ -508,6 +559,13 @@ impl Io {
         };
         self.log.line(level, format_args!("{what} UDP: {}", cause(error)));
     }
+}
+
+/// Memory for batches of packets of up to `room` bytes.
+fn slots(room: usize) -> (Vec<u8>, Vec<Packet>) {
+    let slot = (HEADROOM + room + TAILROOM).next_multiple_of(64);
+    let free = |index| Packet::free(index * slot..(index + 1) * slot);
+    (vec![0; slot * (BATCH + SPARE)], (0..BATCH + SPARE).map(free).collect())
 }
 
 /// The TOS byte of an IPv4 packet, the traffic class of an IPv6 packet.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use adit::config::Remapped;
+use adit::router::RouterEvent;
 use adit::wire::message::mask_secrets;
 use adit::{Address, Cipher, CloseReason, Event, Path, PeerId, Refusal, Role, Transport};
 
@@ -164,6 +165,17 @@ impl Narrator {
                 one(Level::PUSH, format!("Info command was pushed by server ('{}')", mask_secrets(text)))
             }
             Event::StrangerRefused { path, why } => refused(path, *why),
+            Event::Router(RouterEvent::AddressConflict { address, mac, kept: false }) => one(
+                Level::WARNING,
+                format!(
+                    "WARNING: LAN: {mac} has {address} as well; it is not used, and tried again in a minute: give one of \
+                     the two another address"
+                ),
+            ),
+            Event::Router(RouterEvent::AddressConflict { address, mac, kept: true }) => one(
+                Level::WARNING,
+                format!("WARNING: LAN: {mac} claims {address}, which is ours; both cannot have it"),
+            ),
             Event::Notice { text, .. } => vec![info(text.clone())],
             _ => Vec::new(),
         }

@@ -18,6 +18,7 @@ mod file;
 mod guard;
 mod history;
 mod io;
+mod lan;
 mod lines;
 mod log;
 mod management;

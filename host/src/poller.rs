@@ -15,6 +15,10 @@ pub(crate) enum Source {
     Signals,
     /// The TUN device has packets.
     Tun,
+    /// The LAN port's device has frames.
+    Lan,
+    /// Devices have changed; the LAN port's perhaps.
+    LanNews,
     /// The listener of that number has connections.
     Listener(u32),
     /// A [`Task`](crate::task::Task) is done.
@@ -114,6 +118,8 @@ impl Source {
             Self::Task => 2,
             Self::Management => 3,
             Self::Script => 4,
+            Self::Lan => 5,
+            Self::LanNews => 6,
             Self::Listener(number) => Self::LISTENERS | u64::from(number),
             Self::Link(link) => Self::LINKS | u64::from(link.0),
         })
@@ -126,6 +132,8 @@ impl Source {
             2 => Self::Task,
             3 => Self::Management,
             4 => Self::Script,
+            5 => Self::Lan,
+            6 => Self::LanNews,
             listener if listener & Self::LISTENERS != 0 => Self::Listener(listener as u32),
             link => Self::Link(LinkId(link as u32)),
         }

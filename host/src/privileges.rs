@@ -1,7 +1,8 @@
 //! `chroot`, `user` and `group`: giving up what root can do once everything is open.
 //!
 //! The right to set up the network stays (CAP_NET_ADMIN), as in OpenVPN since 2.6: without it routes could not be taken
-//! back, nor set anew after a restart. So does the right to low ports, if one is served: restarts bind it again.
+//! back, nor set anew after a restart. So do the right to low ports, if one is served, and that to raw frames, if there is a
+//! LAN port: restarts open them again.
 //! Programs that are run inherit neither.
 
 use std::cell::Cell;
@@ -31,6 +32,8 @@ struct Wanted {
     chroot: Option<String>,
     /// Whether a port below 1024 is served.
     low_port: bool,
+    /// Whether there is a LAN port.
+    lan: bool,
     dropped: Cell<bool>,
     /// Whether the log says already that a guard would need them.
     missed: Cell<bool>,
@@ -38,7 +41,7 @@ struct Wanted {
 
 impl Privileges {
     /// Looks up the names; they must exist before anything starts.
-    pub(crate) fn find(host: &HostConfig) -> Result<Self, String> {
+    pub(crate) fn find(host: &HostConfig, lan: bool) -> Result<Self, String> {
         let config = &host.process;
         let user = config.user.as_ref().map(|name| User::find(name).map(|user| (name.clone(), user)));
         let user = user.transpose().map_err(|error| format!("user: {error}"))?;
@@ -50,7 +53,7 @@ impl Privileges {
             .iter()
             .any(|listener| listener.bind.port.is_some_and(|port| port < FIRST_FREE_PORT));
         let (dropped, missed) = (Cell::new(false), Cell::new(false));
-        Ok(Self(Rc::new(Wanted { user, group, chroot, low_port, dropped, missed })))
+        Ok(Self(Rc::new(Wanted { user, group, chroot, low_port, lan, dropped, missed })))
     }
 
     /// Whether it has happened, so that files can no longer be read, or the system not be set up.
@@ -66,7 +69,7 @@ impl Privileges {
     /// Goes into the directory, and becomes them, the group first; nothing if that has happened already. A user
     /// without `group` would keep root's groups, so that its own group stands in.
     pub(crate) fn drop_now(&self, log: &Log) -> Result<(), String> {
-        let Wanted { user, group, chroot: directory, low_port, dropped, missed: _ } = &*self.0;
+        let Wanted { user, group, chroot: directory, low_port, lan, dropped, missed: _ } = &*self.0;
         if dropped.get() || (user.is_none() && group.is_none() && directory.is_none()) {
             return Ok(());
         }
@@ -94,7 +97,7 @@ impl Privileges {
             log.info(format_args!("UID set to {name}"));
         }
         if retained {
-            match keep_network_rights(*low_port) {
+            match keep_network_rights(*low_port, *lan) {
                 Ok(Ok(names)) => log.info(format_args!("Capabilities retained: {names}")),
                 Ok(Err(error)) => {
                     log.warning(format_args!("Unable to retain capabilities: {}", cause(&error)));
@@ -111,15 +114,22 @@ impl Privileges {
 
 /// Gives back all that the change of the user has left, but for what is needed; the names of what is kept, or why
 /// nothing is. An error: more may be left.
-fn keep_network_rights(low_port: bool) -> io::Result<io::Result<&'static str>> {
+fn keep_network_rights(low_port: bool, lan: bool) -> io::Result<io::Result<&'static str>> {
     set_keep_capabilities(false)?;
     let keep = |kept| {
         let inheritable = CapabilitySet::empty();
         set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable })
     };
     let admin = CapabilitySet::NET_ADMIN;
-    if low_port && keep(admin | CapabilitySet::NET_BIND_SERVICE).is_ok() {
-        return Ok(Ok("CAP_NET_ADMIN, CAP_NET_BIND_SERVICE"));
+    let (bind, raw) = (CapabilitySet::NET_BIND_SERVICE, CapabilitySet::NET_RAW);
+    for (wanted, also, names) in [
+        (low_port && lan, bind | raw, "CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_NET_RAW"),
+        (low_port, bind, "CAP_NET_ADMIN, CAP_NET_BIND_SERVICE"),
+        (lan, raw, "CAP_NET_ADMIN, CAP_NET_RAW"),
+    ] {
+        if wanted && keep(admin | also).is_ok() {
+            return Ok(Ok(names));
+        }
     }
     match keep(admin) {
         Ok(()) => Ok(Ok("CAP_NET_ADMIN")),

@@ -92,7 +92,7 @@ impl Process {
         if process.user.is_none() && process.group.is_none() && process.chroot.is_none() {
             sources.forget();
         }
-        let privileges = Privileges::find(host)?;
+        let privileges = Privileges::find(host, has_lan(&profile.role))?;
         let unrun = scripts::check(host)?;
         let log = Rc::new(open_log(host, clock, &notifier)?);
         for warning in warnings {
@@ -478,4 +478,8 @@ fn lock_memory() -> io::Result<()> {
         let _ = setrlimit(Resource::Memlock, limit);
     }
     Ok(mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE)?)
+}
+
+fn has_lan(role: &RoleConfig) -> bool {
+    matches!(role, RoleConfig::Server(config) if config.router.lan.is_some())
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use adit::config::Credentials;
+use adit::router::LanLink;
 use adit::{Endpoint, Event, Instant, LinkId};
 
 use crate::clock::Clock;
@@ -48,6 +49,8 @@ pub(crate) trait Role<E: Endpoint> {
     fn handle_task(&mut self, _node: &mut Node<E>, _now: Instant) {}
     /// There was no way to where something was to be sent.
     fn handle_unreachable(&mut self, _node: &mut Node<E>, _now: Instant) {}
+    /// The device of the LAN port is another, or came back.
+    fn handle_lan(&mut self, _node: &mut Node<E>, _now: Instant, _link: LanLink) {}
     /// A script has ended.
     fn handle_script(&mut self, _node: &mut Node<E>, _now: Instant) {}
     /// Does what is due by now.
@@ -147,6 +150,12 @@ fn handle_ready<E: Endpoint>(
             read.map_err(|error| {
                 io::Error::new(error.kind(), format!("the TUN device is gone: {}", cause(&error)))
             })?;
+        }
+        Source::Lan => node.io.read_lan(&mut node.engine, now),
+        Source::LanNews => {
+            if let Some(link) = node.io.read_lan_news() {
+                role.handle_lan(node, now, link);
+            }
         }
         Source::Task => role.handle_task(node, now),
         Source::Management => management::serve(node, role, now),

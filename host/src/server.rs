@@ -1,5 +1,6 @@
 //! The host of a server: its sockets, its TUN device, the leases, the status file.
 
+mod lan;
 mod management;
 
 use std::io;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use adit::config::{
     HostConfig, Ifconfig, IfconfigIpv6, IfconfigOther, Ipv4Network, Listener as ListenerConfig, ServerConfig,
 };
+use adit::router::LanLink;
 use adit::server::Server;
 use adit::{Event, Instant, LinkId, Path, Role as EngineRole, Transport};
 
@@ -64,6 +66,8 @@ pub(crate) struct ServerRole {
     reload: Option<&'static str>,
     /// What follows when all clients have been told.
     leaving: Option<Outcome>,
+    /// Of the routes that the LAN port knows.
+    routes_version: u32,
     /// What scripts are told of the reason.
     signal: Option<String>,
     at_once: bool,
@@ -98,6 +102,7 @@ impl ServerRole {
             accept_again: None,
             reload: None,
             leaving: None,
+            routes_version: 0,
             signal: None,
             at_once: false,
             log,
@@ -105,6 +110,7 @@ impl ServerRole {
         };
         // The sockets first: where another server runs already, nothing of its is touched.
         role.listen(node)?;
+        role.open_lan(config, node)?;
         node.management.state(role.state(node, StateName::AssignIp, ""));
         role.tunnel = Some(match tunnel {
             Some(tunnel) => role.resume(config, tunnel, node, signals)?,
@@ -381,7 +387,12 @@ impl Role<Server> for ServerRole {
         self.clients.handle_script(node, now, &self.narrator);
     }
 
+    fn handle_lan(&mut self, node: &mut Node<Server>, now: Instant, link: LanLink) {
+        node.engine.set_lan_link(now, link);
+    }
+
     fn handle_timeout(&mut self, node: &mut Node<Server>, now: Instant) {
+        self.follow_routes(node);
         self.clients.handle_timeout(node, now, &self.narrator);
         if self.accept_again.is_some_and(|again| again <= now) {
             self.accept_again = None;

@@ -303,6 +303,28 @@ impl RouterConfig {
             || self.client_limits != ClientLimits::default()
     }
 
+    /// What the router answers for on the LAN all the time: the port's own addresses, what is forwarded, what clients are
+    /// hidden behind.
+    pub(crate) fn fixed_lan_addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let own = self.lan.iter().flat_map(|lan| &lan.addresses).map(|(address, _)| *address);
+        let forwarded = self.port_forwards.iter().map(|forward| forward.address);
+        let translated: &[IpAddr] = match &self.nat {
+            Nat::Masquerade(address) => address.as_slice(),
+            Nat::Blocks { addresses, .. } => addresses,
+            Nat::Off | Nat::Identity(_) => &[],
+        };
+        own.chain(forwarded).chain(translated.iter().copied())
+    }
+
+    /// All addresses that the router may answer for on the LAN: nobody else there may have one of them.
+    pub fn lan_addresses(&self) -> Vec<RangeInclusive<IpAddr>> {
+        let leased: &[RangeInclusive<IpAddr>] = match &self.nat {
+            Nat::Identity(ranges) => ranges,
+            Nat::Off | Nat::Masquerade(_) | Nat::Blocks { .. } => &[],
+        };
+        self.fixed_lan_addresses().map(|one| one..=one).chain(leased.iter().cloned()).collect()
+    }
+
     /// The LAN port's own IPv4 address.
     pub fn lan_ipv4(&self) -> Option<Ipv4Addr> {
         self.lan.as_ref()?.addresses.iter().find_map(|(address, _)| match address {

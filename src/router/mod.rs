@@ -107,6 +107,8 @@ pub struct Router {
     common: Common,
     /// How much room there is, if packets belong to flows.
     limits: Limits,
+    /// What a LAN port is made with, once its device is known.
+    lan_seed: u64,
     v4: Family<Ipv4Addr>,
     v6: Family<Ipv6Addr>,
 }
@@ -192,6 +194,7 @@ impl Router {
         let mut random = Random::new([c, d]);
         let mut out = Self {
             limits: *limits,
+            lan_seed: c,
             v4: Family::new(&config, flows, fragments, a, now),
             v6: Family::new(&config, flows, fragments, b, now),
             common: Common {

@@ -18,7 +18,7 @@ use std::net::IpAddr;
 pub(crate) use change::Change;
 pub(crate) use follow::Moved;
 pub(crate) use hop::Hop;
-pub(crate) use netlink::Netlink;
+pub(crate) use netlink::{LinkFacts, Netlink, link_news};
 pub(crate) use plan::{Interface, Ipv4Setup, Ipv6Setup, interface_steps, pool_route};
 pub(crate) use routes::{Surroundings, route_steps};
 pub(crate) use watch::Watch;

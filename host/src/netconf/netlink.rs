@@ -13,7 +13,7 @@ use netlink_packet_core::{
     NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType, RouteVia,
 };
@@ -39,6 +39,23 @@ pub(crate) struct LocalAddress {
     pub(crate) dev: String,
     pub(crate) address: IpAddr,
     pub(crate) prefix: u8,
+}
+
+/// What a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LinkFacts {
+    pub(crate) index: u32,
+    /// Its hardware address, if it is an Ethernet device.
+    pub(crate) mac: Option<[u8; 6]>,
+    /// The largest IP packet that it takes, in bytes.
+    pub(crate) mtu: u32,
+    pub(crate) up: bool,
+}
+
+/// A socket that hears of changes of devices.
+pub(crate) fn link_news() -> io::Result<OwnedFd> {
+    const RTMGRP_LINK: u32 = 1;
+    open(RTMGRP_LINK)
 }
 
 /// A socket for requests.
@@ -193,6 +210,29 @@ impl Netlink {
             Some(LocalAddress { dev, address, prefix: message.header.prefix_len })
         });
         read.collect()
+    }
+
+    /// What the device of that name is.
+    pub(crate) fn link(&mut self, dev: &str) -> io::Result<LinkFacts> {
+        let mut query = LinkMessage::default();
+        query.header.index = self.index(dev)?;
+        let answers = self.ask(RouteNetlinkMessage::GetLink(query), 0)?;
+        let found = answers.into_iter().find_map(|answer| match answer {
+            RouteNetlinkMessage::NewLink(link) => Some(link),
+            _ => None,
+        });
+        let link = found.ok_or(io::ErrorKind::NotFound)?;
+        let is_ethernet = link.header.link_layer_type == LinkLayerType::Ether;
+        let (mut mac, mut mtu) = (None, 0);
+        for attribute in &link.attributes {
+            match attribute {
+                LinkAttribute::Address(address) if is_ethernet => mac = address[..].try_into().ok(),
+                LinkAttribute::Mtu(bytes) => mtu = *bytes,
+                _ => {}
+            }
+        }
+        let up = link.header.flags.contains(LinkFlags::Up);
+        Ok(LinkFacts { index: link.header.index, mac, mtu, up })
     }
 
     // ---- messages ----

@@ -319,7 +319,7 @@ pub(crate) fn with_tos(tos: u8) -> u64 {
 const TOS_IS_SET: u64 = 1 << 8;
 
 /// Gives a full send buffer a moment to drain, so that a burst from the TUN device waits there and is not lost here.
-fn wait_writable(socket: BorrowedFd<'_>) -> bool {
+pub(super) fn wait_writable(socket: BorrowedFd<'_>) -> bool {
     const MILLISECONDS: c_int = 20;
     let mut poll = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
     // SAFETY: one valid `pollfd`, for a descriptor that is borrowed until after the call.

@@ -22,7 +22,8 @@ pub(crate) fn set_mtu_discovery(socket: impl AsFd, v6: bool, value: c_int) -> io
     set(&socket, libc::SOL_IP, libc::IP_MTU_DISCOVER, value)
 }
 
-fn set(socket: impl AsFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
+/// Sets an option that is an integer.
+pub(super) fn set(socket: impl AsFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
     // SAFETY: the pointer is to an integer of the given size, which lives until after the call.
     let done = unsafe {
         libc::setsockopt(

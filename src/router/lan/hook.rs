@@ -18,10 +18,13 @@ use super::super::{Common, Family, Forward, Router, RouterSetup, Way, Zone};
 
 impl Router {
     /// The interface of the LAN port is another, has another MTU, or came back: neighbours are asked for anew, and our
-    /// addresses looked after again. Nothing, if there is no LAN port.
+    /// addresses looked after again. The first time, it is there at all. Nothing, if there is to be no LAN port.
     pub fn set_lan_link(&mut self, _now: Instant, link: LanLink) {
-        if let Some(lan) = &mut self.common.lan {
-            lan.set_link(link);
+        let Common { config, setup, lan, .. } = &mut self.common;
+        setup.lan = Some(link);
+        match lan {
+            Some(lan) => lan.set_link(link),
+            None => *lan = LanPort::of(config, setup, &self.limits, self.lan_seed),
         }
     }
 
@@ -53,7 +56,7 @@ impl Router {
         match (lan.as_mut(), &config.lan) {
             (Some(port), Some(config_lan)) => port.configure(config_lan, fixed_addresses(config, setup)),
             (Some(_), None) => *lan = None,
-            (None, _) => {}
+            (None, _) => *lan = LanPort::of(config, setup, &self.limits, self.lan_seed),
         }
     }
 
@@ -150,14 +153,7 @@ impl LanPort {
 /// Addresses of identities are claimed one by one, as clients get them.
 fn fixed_addresses(config: &RouterConfig, setup: &RouterSetup) -> Vec<IpAddr> {
     let gateways = [setup.gateway_ipv4.map(IpAddr::V4), setup.gateway_ipv6.map(IpAddr::V6)];
-    let own = config.lan.iter().flat_map(|lan| &lan.addresses).map(|(address, _)| *address);
-    let forwarded = config.port_forwards.iter().map(|forward| forward.address);
-    let translated: &[IpAddr] = match &config.nat {
-        Nat::Masquerade(address) => address.as_slice(),
-        Nat::Blocks { addresses, .. } => addresses,
-        Nat::Off | Nat::Identity(_) => &[],
-    };
-    let mut all: Vec<IpAddr> = own.chain(forwarded).chain(translated.iter().copied()).collect();
+    let mut all: Vec<IpAddr> = config.fixed_lan_addresses().collect();
     all.retain(|address| !gateways.contains(&Some(*address)));
     all.sort_unstable();
     all.dedup();

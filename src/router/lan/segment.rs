@@ -105,6 +105,12 @@ impl<'a> Segments<'a> {
         Ok(Self { frame, cut, count: 0, done: false })
     }
 
+    /// Leaves out the first `count` frames, which were taken before.
+    pub fn skip(&mut self, count: usize) {
+        self.count = count;
+        self.done = count > 0 && self.cut.is_none_or(|cut| cut.part(count - 1).1);
+    }
+
     /// Writes the next frame to the beginning of `out`; its length in bytes. `None` if there is no other.
     ///
     /// # Errors
@@ -317,6 +323,15 @@ mod tests {
                 whole.extend(&packet[at + 20..]);
             }
             assert_eq!(whole, payload);
+            for count in 0..=3 {
+                let mut segments =
+                    Segments::new(&mut frame, header(1, kind, 1400, ((14 + at) as u16, 16))).unwrap();
+                segments.skip(count);
+                let mut memory = [0; 2000];
+                let rest = core::iter::from_fn(|| segments.next(&mut memory));
+                let rest: Vec<_> = rest.map(Result::unwrap).collect();
+                assert_eq!(rest, parts[count..].iter().map(Vec::len).collect::<Vec<_>>());
+            }
         }
     }
 

@@ -531,3 +531,14 @@ fn the_filter_is_told_what_may_come() {
     ];
     assert_eq!(router.lan_interests(), expected.map(|(first, last)| ip(first)..=ip(last)));
 }
+
+#[test]
+fn the_port_is_there_once_its_device_is_known() {
+    let lan = LanConfig { device: "eth0".to_string(), addresses: vec![(ip(OURS), 16)], gateways: vec![] };
+    let config = RouterConfig { lan: Some(lan), ..RouterConfig::default() };
+    let mut router = router_with(config, 1, |_| {});
+    assert_eq!(router.next_timeout(), None);
+    router.set_lan_link(START, LINK);
+    let sent = pass(&mut router, START, START);
+    assert_eq!(sent, [(START, Zone::Lan, asks((US, "0.0.0.0"), OURS))]);
+}
