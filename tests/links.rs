@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -15,6 +15,7 @@ const PAGES: [&str; 10] = [
     "docs/tools.md",
     "docs/directives.md",
     "docs/management.md",
+    "docs/router-rfc.md",
     "examples/config/README.md",
 ];
 

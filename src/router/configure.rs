@@ -6,7 +6,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::address::Address;
 use super::flow::{Flow, FlowId, Flows};
 use super::fragments::Fragments;
-use super::nat::Nat;
+use super::nat::{Nat, Netmaps};
 use super::outbox::Outbox;
 use super::rules::Rules;
 use super::services::Forwarder;
@@ -21,6 +21,7 @@ impl Router {
         let tick = tick(now);
         self.unsettle();
         let common = &mut self.common;
+        common.netmaps = Netmaps::new(&config.netmaps);
         common.rules = Rules::new(&config.rules, &config.groups, config.rule_mode);
         common.dns = config.dns.clone().map(|dns| match common.dns.take() {
             Some(forwarder) => forwarder.with(dns),

@@ -123,6 +123,7 @@ struct Common {
     epoch: u32,
     clients: Clients,
     rules: Rules,
+    netmaps: Netmaps,
     table: RouteTable<Way>,
     /// When the packet at hand came.
     tick: u32,
@@ -202,6 +203,7 @@ impl Router {
                 epoch: 0,
                 clients: Clients::default(),
                 rules: Rules::new(&config.rules, &config.groups, config.rule_mode),
+                netmaps: Netmaps::new(&config.netmaps),
                 table: RouteTable::default(),
                 tick: tick(now),
                 errors: ErrorBudget::default(),
@@ -306,6 +308,27 @@ impl Router {
     /// The same for an IP packet, whatever way it came in.
     #[inline]
     fn forward_packet(&mut self, now: Instant, from: Zone, buf: &mut PacketBuf<'_>) -> Forward {
+        if self.common.netmaps.is_empty() {
+            return self.forward_translated(now, from, buf);
+        }
+        if matches!(from, Zone::Peer(_)) {
+            self.common.netmaps.out_of_tunnel(buf.payload_mut());
+        }
+        let forward = self.forward_translated(now, from, buf);
+        let to = match forward {
+            Forward::To(zone) => Some(zone),
+            Forward::Reply => Some(from),
+            Forward::Consumed | Forward::Drop(_) => None,
+        };
+        if matches!(to, Some(Zone::Peer(_))) {
+            self.common.netmaps.into_tunnel(buf.payload_mut());
+        }
+        forward
+    }
+
+    /// The same, once `client-nat` has done its part.
+    #[inline]
+    fn forward_translated(&mut self, now: Instant, from: Zone, buf: &mut PacketBuf<'_>) -> Forward {
         let tick = tick(now);
         self.common.tick = tick;
         let step = match buf.payload().first().map(|first| first >> 4) {
@@ -334,6 +357,14 @@ impl Router {
 
     /// Moves the next packet that the router itself sends into `buf`; to where it goes.
     pub fn poll_output(&mut self, now: Instant, buf: &mut PacketBuf<'_>) -> Option<Zone> {
+        let zone = self.next_output(now, buf)?;
+        if matches!(zone, Zone::Peer(_)) && !self.common.netmaps.is_empty() {
+            self.common.netmaps.into_tunnel(buf.payload_mut());
+        }
+        Some(zone)
+    }
+
+    fn next_output(&mut self, now: Instant, buf: &mut PacketBuf<'_>) -> Option<Zone> {
         loop {
             if let Some(zone) = self.poll_lan(now, buf) {
                 return Some(zone);

@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 
-use crate::config::{Ipv4Network, Netmap};
-use crate::router::Netmaps;
+use crate::config::{Ipv4Network, Netmap, RouterConfig};
 use crate::router::packet::tcp_flags::SYN;
-use crate::router::testing::{assert_checksums, end, ends, packet, ping, tcp, udp};
+use crate::router::testing::{A, B, NOW, assert_checksums, end, ends, packet, pass, ping, router, tcp, udp};
+use crate::router::{Netmaps, Zone};
 
 fn netmap(source: bool, network: &str, prefix: u8, alias: &str) -> Netmap {
     let address = network.parse().expect("an address");
@@ -102,5 +102,26 @@ fn any_bytes_are_survived() {
             }
             let _ = both(&netmaps, &cut);
         }
+    }
+}
+
+/// In the router, on its side of the tunnel: with flows and without.
+#[test]
+fn the_router_translates_what_comes_out_of_tunnels_and_goes_into_them() {
+    let netmaps = alloc::vec![netmap(false, "10.8.0.0", 24, "192.168.1.0")];
+    for log_flows in [false, true] {
+        let config = RouterConfig { netmaps: netmaps.clone(), log_flows, ..RouterConfig::default() };
+        let mut router = router(config, 2);
+        // The client knows itself and the other by the aliases.
+        let sent =
+            pass(&mut router, NOW, A, Zone::Host, &udp(("192.168.1.2", 1), ("198.51.100.7", 2), b"data"));
+        assert_eq!(sent, (end("10.8.0.2", 1), end("198.51.100.7", 2)));
+        let back = pass(&mut router, NOW, Zone::Host, A, &udp(("198.51.100.7", 2), ("10.8.0.2", 1), b"data"));
+        assert_eq!(back, (end("198.51.100.7", 2), end("192.168.1.2", 1)));
+        let mut over = ping("192.168.1.2", "10.8.0.3", 7, 1);
+        let sent = pass(&mut router, NOW, A, B, &over);
+        assert_eq!(sent, (end("10.8.0.2", 7), end("192.168.1.3", 0)));
+        over.truncate(10);
+        let _ = crate::router::testing::send(&mut router, NOW, A, &over);
     }
 }
