@@ -343,9 +343,9 @@ fn what_cannot_be_read_is_said_at_once() {
         ([ca, "/", key], ":5:6: cert: cannot read '/': Is a directory".to_owned()),
         (
             [ca, damaged, key],
-            format!("{damaged}:{bad_line}:19: `!` is no character of base64 in the CERTIFICATE block"),
+            format!("{damaged}:{bad_line}:19: '!' is no character of base64 in the CERTIFICATE block"),
         ),
-        ([ca, key, key], format!("{key}:1: expected a certificate (`-----BEGIN CERTIFICATE-----`), found")),
+        ([ca, key, key], format!("{key}:1: expected a certificate ('-----BEGIN CERTIFICATE-----'), found")),
         ([ca, cert, other_key], format!("the private key in {other_key} do not belong together")),
     ] {
         for role in ["client\nremote 192.0.2.1", "server 10.8.0.0 255.255.255.0"] {

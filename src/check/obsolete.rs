@@ -12,7 +12,8 @@ const ALWAYS: &[(&str, &str)] = &[
     ("ncp-ciphers", "this is the old name of data-ciphers: write that"),
     (
         "ns-cert-type",
-        "few certificates have this mark any more: write 'remote-cert-tls' instead, which demands the key usage too",
+        "few certificates have this mark (nsCertType) any more: write 'remote-cert-tls' with the same word, which looks at \
+         their usual purpose",
     ),
     (
         "comp-lzo",
@@ -86,6 +87,6 @@ fn about_server(outline: &Outline) -> Option<Diagnostic> {
     Some(server.warn(
         0,
         "there is no 'topology': clients get one address each out of a common network (subnet), as with OpenVPN 2.7; \
-         up to 2.6 it was a pair of addresses (net30). Write the one that you want",
+         up to 2.6 it was a pair of addresses (net30). Write 'topology subnet' or 'topology net30'",
     ))
 }

@@ -223,7 +223,7 @@ fn a_bad_line_within_a_block_is_named() {
         "client\ndev tun\nremote vpn.example\nremote-cert-tls server\nauth-user-pass\n<ca>\n{damaged}{}\n</ca>\n",
         lines[5..].join("\n")
     );
-    one(&findings(&text), "error x.conf:11:2: `?` is no character of base64 in the CERTIFICATE block");
+    one(&findings(&text), "error x.conf:11:2: '?' is no character of base64 in the CERTIFICATE block");
 }
 
 #[test]

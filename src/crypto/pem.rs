@@ -45,7 +45,7 @@ pub(crate) fn read(text: &NamedText) -> Result<Vec<Block>, Diagnostic> {
                 if label != block.label {
                     return Err(Diagnostic::error(
                         &text.position(number, 0),
-                        format!("expected `-----END {}-----`, found `-----END {label}-----`", block.label),
+                        format!("expected '-----END {}-----', found '-----END {label}-----'", block.label),
                     ));
                 }
                 blocks.extend(open.take().map(|block| block.decode(text)).transpose()?);
@@ -63,7 +63,7 @@ pub(crate) fn read(text: &NamedText) -> Result<Vec<Block>, Diagnostic> {
     match open {
         Some(block) => Err(Diagnostic::error(
             &text.position(block.line, 0),
-            format!("the block that begins here has no END line: expected `-----END {}-----`", block.label),
+            format!("the block that begins here has no END line: expected '-----END {}-----'", block.label),
         )),
         None => Ok(blocks),
     }
@@ -76,7 +76,7 @@ pub(crate) fn read_only(text: &NamedText, labels: &[&str], what: &str) -> Result
     let found = describe(text, &all);
     let wanted: Vec<Block> = all.into_iter().filter(|block| labels.contains(&block.label.as_str())).collect();
     if wanted.is_empty() {
-        let message = format!("expected {what} (`-----BEGIN {}-----`), found {found}", labels[0]);
+        let message = format!("expected {what} ('-----BEGIN {}-----'), found {found}", labels[0]);
         return Err(Diagnostic::error(&text.position(1, 0), message));
     }
     Ok(wanted)
@@ -87,11 +87,11 @@ fn describe(text: &NamedText, blocks: &[Block]) -> String {
     const DER_SEQUENCE: u8 = 0x30;
     match (blocks, text.text.first()) {
         ([block, ..], _) => {
-            format!("`-----BEGIN {}-----` on line {}", block.label, text.position(block.line, 0).line)
+            format!("'-----BEGIN {}-----' on line {}", block.label, text.position(block.line, 0).line)
         }
         ([], None) => "an empty file".to_owned(),
         ([], Some(&DER_SEQUENCE)) if text.text.get(1).is_some_and(|&byte| byte >= 0x80) => {
-            "DER (convert it: `openssl x509 -inform DER -in FILE`)".to_owned()
+            "DER (convert it: 'openssl x509 -inform DER -in FILE')".to_owned()
         }
         ([], Some(_)) => "no PEM block at all".to_owned(),
     }
@@ -160,7 +160,7 @@ impl OpenBlock {
                 b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' | b'=' => self.base64.push(byte),
                 b' ' | b'\t' | b'\r' => {}
                 b'!'..=b'~' => {
-                    return Err((column, format!("`{}` is no character of base64", char::from(byte))));
+                    return Err((column, format!("'{}' is no character of base64", char::from(byte))));
                 }
                 _ => return Err((column, format!("byte 0x{byte:02x} is no character of base64"))),
             }
@@ -172,7 +172,7 @@ impl OpenBlock {
         let mut der = Zeroizing::new(alloc::vec![0; self.base64.len() / 4 * 3 + 3]);
         let Ok(decoded) = Base64::decode(&self.base64, &mut der).map(<[u8]>::len) else {
             let message = format!(
-                "the base64 of this {} block is damaged: {} characters are no whole number of bytes, or its `=` are wrong",
+                "the base64 of this {} block is damaged: {} characters are no whole number of bytes, or its '=' are wrong",
                 self.label,
                 self.base64.len()
             );
@@ -228,19 +228,19 @@ mod tests {
     fn a_bad_line_is_named() {
         assert_eq!(
             complaint(b"x\n-----BEGIN A-----\nAQID\nAQ?D\n-----END A-----\n"),
-            "some.pem:4:3: `?` is no character of base64 in the A block"
+            "some.pem:4:3: '?' is no character of base64 in the A block"
         );
         assert_eq!(
             complaint(b"-----BEGIN A-----\nAQIDB\n-----END A-----\n"),
-            "some.pem:1: the base64 of this A block is damaged: 5 characters are no whole number of bytes, or its `=` are wrong"
+            "some.pem:1: the base64 of this A block is damaged: 5 characters are no whole number of bytes, or its '=' are wrong"
         );
         assert_eq!(
             complaint(b"-----BEGIN A-----\nAQID\n"),
-            "some.pem:1: the block that begins here has no END line: expected `-----END A-----`"
+            "some.pem:1: the block that begins here has no END line: expected '-----END A-----'"
         );
         assert_eq!(
             complaint(b"-----BEGIN A-----\nAQID\n-----END B-----\n"),
-            "some.pem:3: expected `-----END A-----`, found `-----END B-----`"
+            "some.pem:3: expected '-----END A-----', found '-----END B-----'"
         );
         assert_eq!(
             complaint(b"-----BEGIN A-----\nAQID\n-----BEGIN A-----\n"),
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn lines_of_inline_blocks_are_those_of_the_file() {
         let inline = NamedText::inline("client.ovpn", 20, &b"-----BEGIN A-----\n!\n"[..]);
-        assert!(read(&inline).unwrap_err().to_string().starts_with("client.ovpn:21:1: `!`"));
+        assert!(read(&inline).unwrap_err().to_string().starts_with("client.ovpn:21:1: '!'"));
     }
 
     #[test]
@@ -264,12 +264,12 @@ mod tests {
     fn what_was_found_instead_is_said() {
         let found =
             |bytes: &[u8]| read_only(&text(bytes), &["CERTIFICATE"], "a certificate").unwrap_err().message;
-        let expected = "expected a certificate (`-----BEGIN CERTIFICATE-----`), found ";
+        let expected = "expected a certificate ('-----BEGIN CERTIFICATE-----'), found ";
         assert_eq!(found(b""), format!("{expected}an empty file"));
         assert_eq!(found(b"hello"), format!("{expected}no PEM block at all"));
         assert_eq!(
             found(b"-----BEGIN A-----\n-----END A-----\n"),
-            format!("{expected}`-----BEGIN A-----` on line 1")
+            format!("{expected}'-----BEGIN A-----' on line 1")
         );
         assert!(found(b"\x30\x82\x01\x02").contains("DER"));
     }

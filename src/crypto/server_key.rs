@@ -95,7 +95,7 @@ mod tests {
     fn another_kind_or_length_is_told() {
         let written = key().emit(ServerKey::AUTH_TOKEN);
         let error = ServerKey::parse(ServerKey::TLS_CRYPT_V2, &text(&written)).unwrap_err().to_string();
-        assert!(error.contains("found `-----BEGIN OpenVPN auth-token server key-----` on line 1"), "{error}");
+        assert!(error.contains("found '-----BEGIN OpenVPN auth-token server key-----' on line 1"), "{error}");
         let short = pem::emit(ServerKey::AUTH_TOKEN, &[7; 64]);
         let error = ServerKey::parse(ServerKey::AUTH_TOKEN, &text(&short)).unwrap_err().to_string();
         assert_eq!(error, "server.key:1: this key has 64 bytes, and must have 128");

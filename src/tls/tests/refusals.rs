@@ -355,11 +355,11 @@ fn files_that_cannot_be_used() {
     );
     assert_eq!(
         client(TlsConfig { key: Some(testdata!("client.crt")), ..client_config() }),
-        "client.crt:1: expected a private key (`-----BEGIN PRIVATE KEY-----`), found `-----BEGIN CERTIFICATE-----` on line 1"
+        "client.crt:1: expected a private key ('-----BEGIN PRIVATE KEY-----'), found '-----BEGIN CERTIFICATE-----' on line 1"
     );
     assert_eq!(
         client(TlsConfig { ca: Some(testdata!("rsa.key")), ..client_config() }),
-        "rsa.key:1: expected a certificate (`-----BEGIN CERTIFICATE-----`), found `-----BEGIN PRIVATE KEY-----` on line 1"
+        "rsa.key:1: expected a certificate ('-----BEGIN CERTIFICATE-----'), found '-----BEGIN PRIVATE KEY-----' on line 1"
     );
     assert!(
         client(TlsConfig { key: Some(testdata!("encrypted.key")), ..client_config() })
@@ -379,7 +379,7 @@ fn files_that_cannot_be_used() {
     damaged.text[place] = b'*';
     assert_eq!(
         client(client_with(damaged)),
-        "client.crt:2:20: `*` is no character of base64 in the CERTIFICATE block"
+        "client.crt:2:20: '*' is no character of base64 in the CERTIFICATE block"
     );
     let nonsense = NamedText::inline(
         "client.ovpn",
