@@ -26,6 +26,8 @@ pub struct Limits {
     pub fragments: usize,
     /// Packets of up to 2048 bytes that the router itself sends, until the host fetches them.
     pub router_output: usize,
+    /// Ended flows of each address family, and ended leases, that the router remembers to tell who it was.
+    pub history: usize,
 }
 
 impl Limits {
@@ -40,6 +42,7 @@ impl Limits {
         neighbours: 16,
         fragments: 8,
         router_output: 4,
+        history: 32,
     };
 
     /// For a router of 32 MiB or more.
@@ -53,6 +56,7 @@ impl Limits {
         neighbours: 256,
         fragments: 512,
         router_output: 64,
+        history: 4096,
     };
 
     /// For a server.
@@ -66,6 +70,7 @@ impl Limits {
         neighbours: 1024,
         fragments: 2048,
         router_output: 512,
+        history: 1 << 16,
     };
 }
 

@@ -4,6 +4,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::ops::RangeInclusive;
 use core::time::Duration;
@@ -339,5 +340,55 @@ impl RouterConfig {
             IpAddr::V4(_) => None,
             IpAddr::V6(address) => Some(*address),
         })
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Reject => "reject",
+        })
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Client(name) => write!(f, "client:{name}"),
+            Self::Group(name) => write!(f, "group:{name}"),
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("any"),
+            Self::Tcp => f.write_str("tcp"),
+            Self::Udp => f.write_str("udp"),
+            Self::Icmp => f.write_str("icmp"),
+            Self::Number(number) => write!(f, "{number}"),
+        }
+    }
+}
+
+/// As it would be written: `allow group:ops 10.0.2.2/32 tcp 22`.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { action, who, destination, protocol, ports, line: _ } = self;
+        write!(f, "{action} {who} {}/{}", destination.address(), destination.prefix())?;
+        if *protocol != Protocol::Any || !ports.is_empty() {
+            write!(f, " {protocol}")?;
+        }
+        for range in ports {
+            match (range.start(), range.end()) {
+                (first, last) if first == last => write!(f, " {first}")?,
+                (first, last) => write!(f, " {first}-{last}")?,
+            }
+        }
+        Ok(())
     }
 }

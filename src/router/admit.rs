@@ -83,9 +83,6 @@ fn open<A: Address>(
     from: Zone,
     inner: &Inner<A>,
 ) -> Result<FlowId, Refusal> {
-    if family.flows.is_full() {
-        return Err(DropReason::FlowsFull.into());
-    }
     let target = family.nat.target(common, from, inner)?;
     let to = match target.zone {
         Some(zone) => Some(zone),
@@ -103,6 +100,7 @@ fn open<A: Address>(
             _ => Refusal::Rules(to, asked, judgement),
         });
     }
+    common.take_flow(tick, (from, to), A::VERSION == 6, family.flows.room())?;
     let plan = family.nat.plan(common, &family.flows, tick, (from, to), inner, target)?;
     let answers_from = if plan.halfway { HALFWAY } else { ZoneId::from(to) };
     let epoch = common.epoch;

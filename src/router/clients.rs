@@ -1,5 +1,6 @@
 //! What the router knows of each client.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -10,7 +11,7 @@ use super::zone::Zone;
 use crate::config::{ClientLimits, IpNetwork};
 use crate::peer::PeerId;
 
-use super::limits::Telling;
+use super::limits::{Budget, Telling};
 use super::rules::{Layers, Rules};
 
 /// What the router is told of a client.
@@ -36,14 +37,15 @@ pub(super) struct Client {
     pub(super) identity: Arc<str>,
     pub(super) networks: Vec<IpNetwork>,
     pub(super) mtu: u16,
+    /// Limits of its own.
+    pub(super) limits: Option<ClientLimits>,
+    pub(super) budget: Budget,
     /// The rules that are about it.
     pub(super) layers: Layers,
     /// Refused packets of its, and how often the host hears of them.
     pub(super) refusals: Telling,
     /// ICMP errors that it may be sent.
     pub(super) errors: ErrorBudget,
-    /// Limits of its own.
-    pub(super) limits: Option<ClientLimits>,
     /// How many outside ports it has: TCP, UDP, ICMP.
     pub(super) ports: [u32; 3],
 }
@@ -60,39 +62,68 @@ impl Client {
     }
 }
 
+/// A client that has gone, whose flows have not all ended yet.
+struct Gone {
+    identity: Arc<str>,
+    flows: u32,
+}
+
 /// All clients, by the index of their handle.
 #[derive(Default)]
-pub(super) struct Clients(Vec<Option<Client>>);
+pub(super) struct Clients {
+    here: Vec<Option<Client>>,
+    gone: BTreeMap<PeerId, Gone>,
+}
 
 impl Clients {
-    pub(super) fn insert(&mut self, peer: PeerId, setup: ClientSetup, rules: &Rules, tick: u32) {
+    /// Takes one in. `limits` are those of the configuration.
+    pub(super) fn insert(
+        &mut self,
+        peer: PeerId,
+        setup: ClientSetup,
+        rules: &Rules,
+        limits: ClientLimits,
+        tick: u32,
+    ) {
         let index = peer.index();
-        if self.0.len() <= index {
-            self.0.resize_with(index + 1, || None);
+        if self.here.len() <= index {
+            self.here.resize_with(index + 1, || None);
         }
-        let ClientSetup { identity, networks, mtu, limits } = setup;
-        let layers = rules.layers_of(&identity);
-        let refusals = Telling::new(REFUSALS, tick);
-        self.0[index] = Some(Client {
+        let ClientSetup { identity, networks, mtu, limits: own } = setup;
+        let client = Client {
             peer,
+            layers: rules.layers_of(&identity),
             identity: identity.into(),
             networks,
             mtu,
-            layers,
-            refusals,
-            limits,
+            limits: own,
+            budget: Budget::new(own.unwrap_or(limits), tick),
+            refusals: Telling::new(REFUSALS, tick),
             ports: [0; 3],
             errors: ErrorBudget::default(),
-        });
+        };
+        if let Some(before) = self.here[index].replace(client) {
+            self.mourn(&before);
+        }
     }
 
     pub(super) fn remove(&mut self, peer: PeerId) -> Option<Client> {
-        self.0.get_mut(peer.index())?.take_if(|client| client.peer == peer)
+        let client = self.here.get_mut(peer.index())?.take_if(|client| client.peer == peer)?;
+        self.mourn(&client);
+        Some(client)
+    }
+
+    /// Keeps in mind who it was until its flows have ended.
+    fn mourn(&mut self, client: &Client) {
+        let (identity, flows) = (Arc::clone(&client.identity), client.budget.flow_count());
+        if flows > 0 {
+            self.gone.insert(client.peer, Gone { identity, flows });
+        }
     }
 
     #[inline]
     pub(super) fn get(&self, peer: PeerId) -> Option<&Client> {
-        self.0.get(peer.index())?.as_ref().filter(|client| client.peer == peer)
+        self.here.get(peer.index())?.as_ref().filter(|client| client.peer == peer)
     }
 
     /// The largest packet that goes there, in bytes; without limit if there is no such client.
@@ -103,17 +134,50 @@ impl Clients {
         }
     }
 
+    #[inline]
     pub(super) fn get_mut(&mut self, peer: PeerId) -> Option<&mut Client> {
-        self.0.get_mut(peer.index())?.as_mut().filter(|client| client.peer == peer)
-    }
-
-    /// All that are connected.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Client> {
-        self.0.iter_mut().flatten()
+        self.here.get_mut(peer.index())?.as_mut().filter(|client| client.peer == peer)
     }
 
     /// The client of that identity; of several the first.
     pub(super) fn find(&self, identity: &str) -> Option<PeerId> {
-        self.0.iter().flatten().find(|client| *client.identity == *identity).map(|client| client.peer)
+        self.here.iter().flatten().find(|client| *client.identity == *identity).map(|client| client.peer)
+    }
+
+    /// Whose that handle is, or was while it has flows.
+    pub(super) fn identity(&self, peer: PeerId) -> Option<&Arc<str>> {
+        match self.get(peer) {
+            Some(client) => Some(&client.identity),
+            None => self.gone.get(&peer).map(|gone| &gone.identity),
+        }
+    }
+
+    /// All that are connected.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Client> {
+        self.here.iter_mut().flatten()
+    }
+
+    /// Whether one has limits of its own.
+    pub(super) fn any_limits(&self) -> bool {
+        self.here.iter().flatten().any(|client| client.limits.is_some())
+    }
+
+    /// A flow is that client's.
+    pub(super) fn flow_began(&mut self, peer: PeerId, v6: bool) {
+        if let Some(client) = self.get_mut(peer) {
+            client.budget.flow_began(v6);
+        }
+    }
+
+    /// And has ended.
+    pub(super) fn flow_ended(&mut self, peer: PeerId, v6: bool) {
+        if let Some(client) = self.get_mut(peer) {
+            client.budget.flow_ended(v6);
+        } else if let Some(gone) = self.gone.get_mut(&peer) {
+            gone.flows = gone.flows.saturating_sub(1);
+            if gone.flows == 0 {
+                self.gone.remove(&peer);
+            }
+        }
     }
 }

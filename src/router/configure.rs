@@ -4,13 +4,15 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::address::Address;
-use super::flow::{Flow, FlowId, Flows};
+use super::flow::{Flow, Flows};
 use super::fragments::Fragments;
 use super::nat::{Nat, Netmaps};
 use super::outbox::Outbox;
 use super::rules::Rules;
 use super::services::Forwarder;
-use super::{Common, Family, Router, Way, Zone, tick};
+use super::sources::Sources;
+use super::zone::Zone;
+use super::{Common, Family, Router, Way, tick};
 use crate::config::{IpNetwork, LanConfig, RouterConfig};
 use crate::limits::Limits;
 use crate::time::Instant;
@@ -22,22 +24,36 @@ impl Router {
         self.unsettle();
         let common = &mut self.common;
         common.netmaps = Netmaps::new(&config.netmaps);
+        common.tick = tick;
         common.rules = Rules::new(&config.rules, &config.groups, config.rule_mode);
         common.dns = config.dns.clone().map(|dns| match common.dns.take() {
             Some(forwarder) => forwarder.with(dns),
             None => Forwarder::new(dns, common.random.next(), now),
         });
-        let before = core::mem::replace(&mut common.config, config);
+        common.sources = Sources::new(&config.sources);
         for client in common.clients.iter_mut() {
             client.layers = common.rules.layers_of(&client.identity);
+            let limits = client.limits.unwrap_or(config.client_limits);
+            if *client.budget.limits() != limits {
+                client.budget.set_limits(limits, tick);
+            }
         }
-        let stateful = common.config.is_stateful();
-        if stateful != common.stateful {
-            self.set_stateful(tick, stateful, before.log_flows);
+        let stateful = config.is_stateful() || common.clients.any_limits();
+        let restarts = stateful != common.stateful;
+        // Who was told of a flow's beginning is told of its end.
+        let log_flows = config.log_flows;
+        let before = core::mem::replace(&mut common.config, config);
+        common.config.log_flows |= before.log_flows;
+        if restarts {
+            self.v4.end_flows(&mut self.common, tick);
+            self.v6.end_flows(&mut self.common, tick);
+            self.set_stateful(tick, stateful);
+        } else {
+            let flows = if stateful { self.limits.flows } else { 0 };
+            self.v4.translate_anew(&mut self.common, &before, flows, tick);
+            self.v6.translate_anew(&mut self.common, &before, flows, tick);
         }
-        let flows = if stateful { self.limits.flows } else { 0 };
-        self.v4.translate_anew(&mut self.common, &before, flows, tick);
-        self.v6.translate_anew(&mut self.common, &before, flows, tick);
+        self.common.config.log_flows = log_flows;
         self.common.epoch += 1;
         self.settle();
         self.configure_lan();
@@ -82,29 +98,31 @@ impl Router {
         }
     }
 
-    /// From now on packets belong to flows; or no longer, and all flows end.
-    fn set_stateful(&mut self, tick: u32, stateful: bool, log_flows: bool) {
+    /// From now on packets belong to flows, or no longer. There are none.
+    pub(super) fn set_stateful(&mut self, tick: u32, stateful: bool) {
         let common = &mut self.common;
         common.stateful = stateful;
-        // Who is told of a flow's beginning is told of its end.
-        let logs = core::mem::replace(&mut common.config.log_flows, log_flows);
         let Limits { flows, fragments, router_output, .. } = self.limits;
         let [flows, fragments, router_output] =
             [flows, fragments, router_output].map(|room| if stateful { room } else { 0 });
         self.v4.start_over(common, flows, fragments, tick);
         self.v6.start_over(common, flows, fragments, tick);
-        common.config.log_flows = logs;
         common.outbox = Outbox::new(router_output, 2048);
     }
 }
 
 impl<A: Address> Family<A> {
-    /// Ends all flows, and has room for so many from now on.
+    fn end_flows(&mut self, common: &mut Common, tick: u32) {
+        for number in 0..self.flows.records() {
+            if let Some((id, _)) = self.flows.record(number) {
+                self.end(common, id, tick);
+            }
+        }
+    }
+
+    /// Has room for so many flows from now on, and none of them.
     fn start_over(&mut self, common: &mut Common, flows: usize, fragments: usize, tick: u32) {
         self.fragments = Fragments::new(fragments, self.seed);
-        for number in 0..self.flows.records() {
-            self.end(common, FlowId(number), tick);
-        }
         self.flows = Flows::new(flows, self.seed, tick);
         self.begin_nat(common, flows, tick);
     }

@@ -4,19 +4,21 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::net::{IpAddr, SocketAddr};
-use core::time::Duration;
 
 use super::address::Address;
 use super::flow::{Direction, Flow};
 use super::lan::MacAddress;
-use super::limits::{Bucket, Telling};
+use super::limits::{Bucket, LimitKind, QUIET, Telling, answerable};
 use super::nat::Mapping;
+use super::record::OutsideEnd;
 use super::rules::{Asked, Because, Judgement};
 use super::services::DnsRequest;
+use super::whois::Ends;
 use super::zone::Zone;
-use super::{Common, TICK_SHIFT};
+use super::{Common, instant};
 use crate::config::Action;
 use crate::peer::PeerId;
+use crate::time::Instant;
 
 /// What [`Router::poll_event`](super::Router::poll_event) returns.
 #[derive(Clone, Debug)]
@@ -49,6 +51,41 @@ pub enum RouterEvent {
         /// The message, to be sent as it is.
         message: Box<[u8]>,
     },
+    /// A client has come up against a limit: told once a minute at most for each.
+    LimitReached {
+        /// The client.
+        peer: PeerId,
+        /// Its identity.
+        identity: Arc<str>,
+        /// Of what.
+        kind: LimitKind,
+        /// How much it may have: flows, ports, bytes, or so many a second.
+        limit: u64,
+    },
+    /// The table of flows is full, and refuses new ones: told once a minute at most.
+    FlowsFull,
+    /// So many events were lost before the next one, as the host did not fetch them in time.
+    Lost(u64),
+    /// An address, a block of its ports or a network is a client's from now on; only with
+    /// [`log_flows`](crate::config::RouterConfig::log_flows).
+    LeaseStarted(Lease),
+    /// And so no longer; only with [`log_flows`](crate::config::RouterConfig::log_flows).
+    LeaseEnded(Lease),
+}
+
+/// What was given to a client: an address of its own outside, a block of ports, its addresses in the tunnel and the
+/// networks behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lease {
+    /// Whose it is.
+    pub identity: Arc<str>,
+    /// What it is.
+    pub outside: OutsideEnd,
+    /// Since when, rounded down to the router's clock, which ticks about seven times a second.
+    pub since: Instant,
+    /// Until when, rounded up; none if it goes on.
+    pub until: Option<Instant>,
 }
 
 /// A packet that the rules refused.
@@ -81,7 +118,7 @@ pub struct Denial {
 pub struct FlowInfo {
     /// The client that it belongs to: the one that began it, or the one that it was begun to.
     pub peer: PeerId,
-    /// Its identity; none if the client has gone.
+    /// Its identity, even if the client has gone.
     pub identity: Option<Arc<str>>,
     /// Where it was begun from.
     pub from: Zone,
@@ -95,8 +132,10 @@ pub struct FlowInfo {
     pub outside: SocketAddr,
     /// The other end.
     pub destination: SocketAddr,
-    /// How long ago it began.
-    pub lasted: Duration,
+    /// When it began, rounded down to the router's clock, which ticks about seven times a second.
+    pub started: Instant,
+    /// When its last packet so far came, rounded up.
+    pub ended: Instant,
     /// Bytes of packets from who began it, IP headers included.
     pub bytes_forth: u64,
     /// Bytes of packets to it.
@@ -107,10 +146,14 @@ pub struct FlowInfo {
 pub(super) struct Events {
     queue: VecDeque<RouterEvent>,
     limit: usize,
+    /// How many were lost since the host was last told.
+    lost: u64,
     /// Refused packets from outside.
     outside: Telling,
     /// All refused packets together.
     refusals: Bucket,
+    /// When the host was last told that the table is full.
+    full: Option<u32>,
 }
 
 /// Refused packets from outside that the host is told of, a second at most.
@@ -123,20 +166,34 @@ impl Events {
         Self {
             queue: VecDeque::new(),
             limit,
+            lost: 0,
             outside: Telling::new(OUTSIDE, tick),
             refusals: Bucket::new(REFUSALS, tick),
+            full: None,
         }
     }
 
     pub(super) fn push(&mut self, event: RouterEvent) {
         if self.queue.len() >= self.limit {
             self.queue.pop_front();
+            self.lost += 1;
         }
         self.queue.push_back(event);
     }
 
+    /// The table of flows is full.
+    pub(super) fn flows_full(&mut self, tick: u32) {
+        if self.full.is_none_or(|told| tick.saturating_sub(told) >= QUIET) {
+            self.full = Some(tick);
+            self.push(RouterEvent::FlowsFull);
+        }
+    }
+
     pub(super) fn pop(&mut self) -> Option<RouterEvent> {
-        self.queue.pop_front()
+        match core::mem::take(&mut self.lost) {
+            0 => self.queue.pop_front(),
+            lost => Some(RouterEvent::Lost(lost)),
+        }
     }
 }
 
@@ -148,6 +205,11 @@ impl Common {
         {
             *client.ports_of(mapping.protocol) += 1;
         }
+    }
+
+    /// Whose a client's flows are, even if it has gone.
+    pub(super) fn identity_of(&self, peer: PeerId) -> Option<Arc<str>> {
+        self.clients.identity(peer).map(Arc::clone)
     }
 
     /// It has it no longer.
@@ -194,8 +256,9 @@ impl Common {
     }
 
     pub(super) fn flow_started<A: Address>(&mut self, flow: &Flow<A>) {
+        self.count_flow(flow, true);
         if self.config.log_flows
-            && let Some(info) = self.flow_info(flow, flow.last)
+            && let Some(info) = self.flow_info(flow)
         {
             self.events.push(RouterEvent::FlowStarted(info));
         }
@@ -203,41 +266,40 @@ impl Common {
 
     pub(super) fn flow_ended<A: Address>(&mut self, flow: &Flow<A>) {
         if self.config.log_flows
-            && let Some(info) = self.flow_info(flow, flow.last)
+            && let Some(info) = self.flow_info(flow)
         {
             self.events.push(RouterEvent::FlowEnded(info));
         }
+        self.count_flow(flow, false);
     }
 
-    fn flow_info<A: Address>(&self, flow: &Flow<A>, until: u32) -> Option<FlowInfo> {
+    /// Counts a flow with whoever is answerable for it.
+    fn count_flow<A: Address>(&mut self, flow: &Flow<A>, began: bool) {
         let [from, to] = flow.zones.map(super::ZoneId::get);
-        let end = |address: A, port: u16| SocketAddr::new(Into::<IpAddr>::into(address), port);
-        let [forth, back] = flow.tuples;
-        let (peer, inside, outside, destination) = match (from, to) {
-            (Zone::Peer(peer), _) => (
-                peer,
-                end(forth.source, forth.source_port),
-                end(back.destination, back.destination_port),
-                end(back.source, back.source_port),
-            ),
-            (_, Zone::Peer(peer)) => (
-                peer,
-                end(back.source, back.source_port),
-                end(forth.destination, forth.destination_port),
-                end(forth.source, forth.source_port),
-            ),
-            _ => return None,
-        };
+        let v6 = A::VERSION == 6;
+        match answerable(from, to) {
+            Some(peer) if began => self.clients.flow_began(peer, v6),
+            Some(peer) => self.clients.flow_ended(peer, v6),
+            None if began => self.transit[usize::from(v6)] += 1,
+            None => self.transit[usize::from(v6)] -= 1,
+        }
+    }
+
+    fn flow_info<A: Address>(&self, flow: &Flow<A>) -> Option<FlowInfo> {
+        let (peer, ends) = Ends::of(flow)?;
+        let [from, to] = flow.zones.map(super::ZoneId::get);
+        let end = |(address, port): (A, u16)| SocketAddr::new(address.into(), port);
         Some(FlowInfo {
             peer,
-            identity: self.clients.get(peer).map(|client| Arc::clone(&client.identity)),
+            identity: self.identity_of(peer),
             from,
             to,
             protocol: flow.protocol,
-            inside,
-            outside,
-            destination,
-            lasted: Duration::from_nanos(u64::from(until - flow.started) << TICK_SHIFT),
+            inside: end(ends.inside),
+            outside: end(ends.outside),
+            destination: end(ends.destination),
+            started: instant(flow.started),
+            ended: instant(flow.last.saturating_add(1)),
             bytes_forth: flow.bytes(Direction::Forth),
             bytes_back: flow.bytes(Direction::Back),
         })

@@ -31,7 +31,7 @@ pub(super) fn forward<A: Address>(
     }
     let tick = common.tick;
     let mut inner = Inner::<A>::parse(buf)?;
-    check_addresses(common, family, from, &inner)?;
+    check_addresses(common, family, from, &inner.tuple)?;
     if inner.transport == Transport::IcmpError {
         return forward_error(common, family, from, &mut inner, buf);
     }
@@ -96,13 +96,13 @@ fn plain(common: &Common, from: Zone, buf: &PacketBuf<'_>) -> Step<Forward> {
 /// Whether the packet may be from there and for whom it says: a client has its own addresses and no others; nobody has
 /// an address of ours, or one that is no host's (RFC 1812 §5.3.7, RFC 2827), and nothing is forwarded to many or beyond
 /// the link that an address is for.
-fn check_addresses<A: Address>(
+pub(super) fn check_addresses<A: Address>(
     common: &Common,
     family: &Family<A>,
     from: Zone,
-    inner: &Inner<A>,
+    tuple: &Tuple<A>,
 ) -> Step<()> {
-    let Tuple { source, destination, .. } = inner.tuple;
+    let Tuple { source, destination, .. } = *tuple;
     // The gateway's address is the host's as well, if there is a host.
     let is_ours = Some(source) == family.lan || (from != Zone::Host && Some(source) == family.gateway);
     if !source.is_host() || is_ours {
@@ -169,6 +169,7 @@ fn carry<A: Address>(
     if unanswered && flow.state.is(FlowState::TARGET_MAPPED) && !family.nat.is_open(flow) {
         return Err(DropReason::NoMapping);
     }
+    common.take_bytes(from, to, inner.len)?;
     let seen = flow.see(direction, inner, buf.payload(), common.tick, common.config.inbound_refresh);
     let leaves = flow.leaves_as(direction);
     if seen.first_answer && flow.state.is(FlowState::TARGET_MAPPED) {
@@ -219,7 +220,7 @@ impl Common {
         }
     }
 
-    fn is_for_many(&self, destination: core::net::IpAddr) -> bool {
+    pub(super) fn is_for_many(&self, destination: core::net::IpAddr) -> bool {
         let is_broadcast = |network: &IpNetwork| match network {
             IpNetwork::V4(network) => {
                 network.prefix < 31 && destination == core::net::IpAddr::V4(network.broadcast())

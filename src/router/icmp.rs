@@ -55,7 +55,7 @@ impl ErrorBudget {
 
 impl IcmpError {
     /// Type, code, and the four bytes behind the checksum.
-    fn header(self, version: u8) -> (u8, u8, u32) {
+    pub(super) fn header(self, version: u8) -> (u8, u8, u32) {
         match (self, version) {
             (Self::HopsExceeded, 4) => (11, 0, 0),
             (Self::NoRoute, 4) => (3, 0, 0),

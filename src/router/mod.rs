@@ -18,6 +18,7 @@ mod clients;
 mod configure;
 mod egress;
 mod event;
+mod explain;
 mod flow;
 mod forward;
 mod fragments;
@@ -31,13 +32,16 @@ mod outbox;
 mod packet;
 mod quote;
 mod random;
+mod record;
 mod reset;
 mod rules;
 mod services;
+mod sources;
 mod table;
 #[cfg(test)]
 mod testing;
 mod wheel;
+mod whois;
 mod zone;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -63,15 +67,21 @@ use outbox::Outbox;
 use random::Random;
 use rules::Rules;
 use services::Forwarder;
+use whois::{Leases, Past, Ring};
 use zone::ZoneId;
 
 pub use batch::Hop;
 pub use clients::ClientSetup;
-pub use event::{Denial, FlowInfo, RouterEvent};
+pub use event::{Denial, FlowInfo, Lease, RouterEvent};
+pub use explain::{Explanation, Fate, Finding, Origin, Probe, Told};
 pub use lan::{LanLink, MacAddress, Offload, Segments};
+pub use limits::LimitKind;
 pub use nat::Netmaps;
+pub use record::{BadRecord, FlowRecord, LogAnswer, LogSearch, OutsideEnd, RecordKind, Timestamp};
 pub use services::DnsRequest;
+pub use sources::Sources;
 pub use table::RouteTable;
+pub use whois::{Holder, Question, WhoisAnswer};
 pub use zone::Zone;
 
 /// Flows that one call of [`Router::handle_timeout`] looks at, at most: a storm of them must not hold up packets.
@@ -132,6 +142,10 @@ struct Common {
     outbox: Outbox,
     lan: Option<LanPort>,
     events: Events,
+    /// Flows that are no client's, IPv4 and IPv6.
+    transit: [u32; 2],
+    leases: Leases,
+    sources: Sources,
     drops: DropCounters,
     random: Random,
     /// `dns-forward`
@@ -151,6 +165,8 @@ struct Family<A> {
     flows: Flows<A>,
     fragments: Fragments<A>,
     identifications: Identifications,
+    /// Translated flows that have ended.
+    past: Ring<Past<A>>,
     /// What keeps its tables fast under attack.
     seed: u64,
     nat: Nat<A>,
@@ -196,8 +212,8 @@ impl Router {
         let mut out = Self {
             limits: *limits,
             lan_seed: c,
-            v4: Family::new(&config, flows, fragments, a, now),
-            v6: Family::new(&config, flows, fragments, b, now),
+            v4: Family::new(&config, flows, fragments, limits.history, a, now),
+            v6: Family::new(&config, flows, fragments, limits.history, b, now),
             common: Common {
                 stateful,
                 epoch: 0,
@@ -210,6 +226,9 @@ impl Router {
                 outbox: Outbox::new(if stateful { limits.router_output } else { 0 }, 2048),
                 lan: LanPort::of(&config, &setup, limits, random.next()),
                 events: Events::new(limits.events, tick(now)),
+                transit: [0; 2],
+                leases: Leases::new(limits.history),
+                sources: Sources::new(&config.sources),
                 drops: DropCounters::default(),
                 dns: config.dns.clone().map(|dns| Forwarder::new(dns, random.next(), now)),
                 random,
@@ -225,13 +244,22 @@ impl Router {
 
     /// A client is connected: its addresses are its own from now on and nobody else's, and whatever else `client` says.
     pub fn client_up(&mut self, now: Instant, peer: PeerId, client: ClientSetup) {
-        for network in &client.networks {
-            self.give(peer, *network);
+        let tick = tick(now);
+        let networks = client.networks.clone();
+        let common = &mut self.common;
+        common.tick = tick;
+        common.clients.insert(peer, client, &common.rules, common.config.client_limits, tick);
+        for network in networks {
+            self.give(tick, peer, network);
         }
-        self.common.clients.insert(peer, client, &self.common.rules, tick(now));
-        self.v4.nat.client_up(&mut self.common, tick(now), peer);
-        self.v6.nat.client_up(&mut self.common, tick(now), peer);
         self.common.epoch += 1;
+        if !self.common.stateful && self.common.clients.any_limits() {
+            self.set_stateful(tick, true);
+            self.settle();
+        } else {
+            self.v4.nat.client_up(&mut self.common, tick, peer);
+            self.v6.nat.client_up(&mut self.common, tick, peer);
+        }
     }
 
     /// A client has gone: nothing is routed to it any more, and its flows end.
@@ -239,9 +267,11 @@ impl Router {
         let Some(client) = self.common.clients.remove(peer) else { return };
         for network in &client.networks {
             self.withdraw(peer, *network);
+            self.common.lease_ended(tick(now), &client.identity, *network, None);
         }
         self.common.epoch += 1;
         let tick = tick(now);
+        self.common.tick = tick;
         self.v4.nat.client_down(&mut self.common, tick, peer);
         self.v6.nat.client_down(&mut self.common, tick, peer);
         self.v4.sweep = Some(0);
@@ -249,34 +279,37 @@ impl Router {
     }
 
     /// From now on the network is reached by way of this client, and of no other.
-    pub fn add_network(&mut self, _now: Instant, peer: PeerId, network: IpNetwork) {
+    pub fn add_network(&mut self, now: Instant, peer: PeerId, network: IpNetwork) {
         if let Some(client) = self.common.clients.get_mut(peer)
             && !client.networks.contains(&network)
         {
             client.networks.push(network);
-            self.give(peer, network);
+            self.give(tick(now), peer, network);
             self.common.epoch += 1;
         }
     }
 
     /// Takes a network from a client.
-    pub fn remove_network(&mut self, _now: Instant, peer: PeerId, network: IpNetwork) {
+    pub fn remove_network(&mut self, now: Instant, peer: PeerId, network: IpNetwork) {
         if let Some(client) = self.common.clients.get_mut(peer) {
             client.networks.retain(|other| *other != network);
             self.withdraw(peer, network);
+            self.common.client_lease(tick(now), peer, network, false);
             self.common.epoch += 1;
         }
     }
 
     /// Routes a network to a client, and takes it from who had it.
-    fn give(&mut self, peer: PeerId, network: IpNetwork) {
+    fn give(&mut self, tick: u32, peer: PeerId, network: IpNetwork) {
         let before = self.common.table.insert(network, Way::To(Zone::Peer(peer)));
         if let Some(Way::To(Zone::Peer(before))) = before
             && before != peer
             && let Some(client) = self.common.clients.get_mut(before)
         {
             client.networks.retain(|other| *other != network);
+            self.common.client_lease(tick, before, network, false);
         }
+        self.common.client_lease(tick, peer, network, true);
     }
 
     /// Takes a route from a client, if it still has it. One of our own networks becomes what it was.
@@ -397,8 +430,7 @@ impl Router {
             self.v6.nat.unsolicited.next(),
             sweeps.then_some(0),
         ];
-        let flow =
-            ticks.into_iter().flatten().min().map(|at| Instant::from_nanos(u64::from(at) << TICK_SHIFT));
+        let flow = ticks.into_iter().flatten().min().map(instant);
         let lan = self.common.lan.as_ref().and_then(LanPort::next_timeout);
         let dns = self.common.dns.as_ref().and_then(Forwarder::next_timeout);
         let deadlines = [(flow, TimerKind::Flow), (lan, TimerKind::Neighbour), (dns, TimerKind::GatewayDns)];
@@ -429,6 +461,11 @@ impl Router {
         })
     }
 
+    /// Which outer addresses may talk to the server, as the configuration in force says.
+    pub fn sources(&self) -> &Sources {
+        &self.common.sources
+    }
+
     /// Whether packets belong to flows: there is something to do that plain forwarding cannot.
     pub fn is_stateful(&self) -> bool {
         self.common.stateful
@@ -441,11 +478,19 @@ impl Router {
 }
 
 impl<A: Address> Family<A> {
-    fn new(config: &RouterConfig, flows: usize, fragments: usize, seed: u64, now: Instant) -> Self {
+    fn new(
+        config: &RouterConfig,
+        flows: usize,
+        fragments: usize,
+        history: usize,
+        seed: u64,
+        now: Instant,
+    ) -> Self {
         Self {
             flows: Flows::new(flows, seed, tick(now)),
             fragments: Fragments::new(fragments, seed),
             identifications: Identifications::new(seed),
+            past: Ring::new(history),
             seed,
             nat: Nat::new(config, flows, seed),
             sweep: None,
@@ -466,6 +511,7 @@ impl<A: Address> Family<A> {
     fn end(&mut self, common: &mut Common, id: FlowId, tick: u32) {
         if let Some(flow) = self.flows.remove(id) {
             self.nat.ended(common, &flow, tick);
+            self.remember(common, &flow);
             common.flow_ended(&flow);
         }
     }
@@ -510,6 +556,11 @@ const TICK_SHIFT: u32 = 27;
 #[inline]
 fn tick(now: Instant) -> u32 {
     (now.as_nanos() >> TICK_SHIFT) as u32
+}
+
+/// When a tick begins.
+fn instant(tick: u32) -> Instant {
+    Instant::from_nanos(u64::from(tick) << TICK_SHIFT)
 }
 
 /// So many ticks that the time has certainly passed after them.

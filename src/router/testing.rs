@@ -31,8 +31,22 @@ pub(super) fn router(config: RouterConfig, clients: u32) -> Router {
     router_with(config, clients, |_| {})
 }
 
+/// The same with other limits.
+pub(super) fn router_within(limits: &Limits, config: RouterConfig, clients: u32) -> Router {
+    make_router(limits, config, clients, |_| {})
+}
+
 /// The same, with another place in the network.
 pub(super) fn router_with(
+    config: RouterConfig,
+    clients: u32,
+    change: impl FnOnce(&mut RouterSetup),
+) -> Router {
+    make_router(&Limits::ROUTER, config, clients, change)
+}
+
+fn make_router(
+    limits: &Limits,
     config: RouterConfig,
     clients: u32,
     change: impl FnOnce(&mut RouterSetup),
@@ -46,7 +60,7 @@ pub(super) fn router_with(
         lan: None,
     };
     change(&mut setup);
-    let mut router = Router::new(config, setup, &Limits::ROUTER, [7; 32], Instant::ZERO);
+    let mut router = Router::new(config, setup, limits, [7; 32], Instant::ZERO);
     for number in 1..=clients {
         let v4 = Ipv4Addr::from_bits(GATEWAY.to_bits() + number);
         let v6 = IpAddr::V6(core::net::Ipv6Addr::new(0xFD00, 8, 0, 0, 0, 0, 0, number as u16 + 1));

@@ -43,7 +43,7 @@ fn with_hops(mut packet: Vec<u8>, hops: u8) -> Vec<u8> {
 fn flows(world: &World) -> Vec<&RouterEvent> {
     let mut flows = Vec::new();
     for event in &world.server_events {
-        if let Event::Router(event) = event {
+        if let Event::Router(event @ (RouterEvent::FlowStarted(_) | RouterEvent::FlowEnded(_))) = event {
             flows.push(event);
         }
     }

@@ -116,6 +116,16 @@ impl<A: Address> Flows<A> {
         (!flow.state.is(FlowState::DEAD)).then_some((FlowId(number), flow))
     }
 
+    /// How many there may be.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// How many more there is room for.
+    pub(crate) fn room(&self) -> usize {
+        self.limit.saturating_sub(self.len)
+    }
+
     /// Whether there is room for another.
     pub(crate) fn is_full(&self) -> bool {
         self.len >= self.limit

@@ -20,6 +20,7 @@ mod unsolicited;
 use super::Common;
 use super::address::Address;
 use super::flow::{Flow, FlowState};
+use super::limits::LimitKind;
 use super::packet::{Inner, TCP, UDP};
 use super::zone::Zone;
 use crate::config::{Filtering, RouterConfig};
@@ -155,10 +156,13 @@ impl Common {
     /// Whether who is there may have another outside port (RFC 6888 REQ-4).
     fn may_have_port(&mut self, zone: Zone, protocol: u8) -> bool {
         let Zone::Peer(peer) = zone else { return true };
-        let limit = self.config.client_limits.ports;
-        self.clients.get_mut(peer).is_some_and(|client| {
-            let limit = client.limits.map_or(limit, |own| own.ports);
+        let may = self.clients.get_mut(peer).is_some_and(|client| {
+            let limit = client.budget.limits().ports;
             limit.is_none_or(|limit| *client.ports_of(protocol) < limit)
-        })
+        });
+        if !may {
+            self.limit_reached(self.tick, peer, LimitKind::Ports);
+        }
+        may
     }
 }

@@ -123,6 +123,8 @@ impl<A: Address> Nat<A> {
 impl Common {
     /// An identity has an outside address, or a block of its ports, from now on.
     fn leased<A: Address>(&mut self, change: &leases::Change<A>) {
+        let (address, ports) = (change.slice.address.into(), change.slice.ports.clone());
+        self.lease_began(self.tick, &change.identity, address.into(), Some(ports));
         if change.slice.is_whole()
             && let Some(lan) = &mut self.lan
         {
@@ -132,6 +134,8 @@ impl Common {
 
     /// It has it no longer.
     fn unleased<A: Address>(&mut self, change: &leases::Change<A>) {
+        let (address, ports) = (change.slice.address.into(), change.slice.ports.clone());
+        self.lease_ended(self.tick, &change.identity, address.into(), Some(ports));
         if change.slice.is_whole()
             && let Some(lan) = &mut self.lan
         {

@@ -223,4 +223,4 @@ fn has_ports(protocol: u8) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -65,5 +65,15 @@ pub(super) fn answer<A: Address>(
     }
 }
 
+/// Whether such a packet, a whole one, is answered here.
+pub(super) fn serves<A: Address>(common: &Common, family: &Family<A>, from: Zone, inner: &Inner<A>) -> bool {
+    let is_dns = common.dns.is_some()
+        && matches!(from, Zone::Peer(_))
+        && matches!(inner.transport, Transport::Udp | Transport::Tcp { .. })
+        && inner.tuple.destination_port == DNS;
+    let is_ping = inner.protocol == A::ICMP && inner.transport == Transport::Echo { request: true };
+    from != Zone::Host && family.own_address(from) == Some(inner.tuple.destination) && (is_dns || is_ping)
+}
+
 #[cfg(test)]
 mod tests;
