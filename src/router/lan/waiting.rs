@@ -62,8 +62,10 @@ pub(super) struct Waiting {
     done: usize,
 }
 
-/// Packets that may wait for one thing.
-const FOR_EACH: usize = 3;
+/// Packets that may wait for one thing, out of so much room: enough for the pieces of a large datagram, if there is.
+fn for_each(slots: usize) -> usize {
+    (slots / 8).max(3)
+}
 
 impl Waiting {
     pub(super) fn new(count: usize, size: usize) -> Self {
@@ -89,12 +91,13 @@ impl Waiting {
         }
         let same = |slot: &Slot| slot.state == State::Waits(hold);
         let taken = self.slots.iter().filter(|slot| same(slot)).count();
-        let found = if taken >= FOR_EACH {
+        let most = for_each(self.slots.len());
+        let found = if taken >= most {
             let numbered = self.slots.iter().enumerate().filter(|(_, slot)| same(slot));
             numbered.min_by_key(|(_, slot)| slot.order).map(|(number, _)| number)
         } else {
             let of_zone = |slot: &&Slot| slot.state != State::Free && slot.from == from;
-            if self.slots.iter().filter(of_zone).count() >= (self.slots.len() / 4).max(FOR_EACH) {
+            if self.slots.iter().filter(of_zone).count() >= (self.slots.len() / 4).max(most) {
                 return Err(DropReason::NoNeighbour);
             }
             self.slots.iter().position(|slot| slot.state == State::Free)

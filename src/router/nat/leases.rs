@@ -87,13 +87,13 @@ impl<A: Address> Pool<A> {
             Self::Blocks { addresses, size } => {
                 let (block, which) =
                     (place.checked_div(addresses.len() as u32)?, place % addresses.len() as u32);
+                if block >= blocks(*size) {
+                    return None;
+                }
                 let first = FIRST_PORT + block * u32::from(*size);
                 let last = first + u32::from(*size) - 1;
-                (block < blocks(*size)).then(|| Slice {
-                    address: addresses[which as usize],
-                    ports: first as u16..=last as u16,
-                    keep: false,
-                })
+                let address = *addresses.get(which as usize)?;
+                Some(Slice { address, ports: first as u16..=last as u16, keep: false })
             }
         }
     }
@@ -310,6 +310,7 @@ mod tests {
                 assert_eq!(pool.place(slice.address, port), Some(place));
             }
         }
+        assert_eq!(pool.get(NONE), None, "a client that has given back its own");
         assert_eq!((pool.get(126), pool.place(v4(1), 1023), pool.place(v4(3), 2000)), (None, None, None));
     }
 
