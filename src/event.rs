@@ -449,6 +449,8 @@ pub enum CloseReason {
     BadPush(String),
     /// The peer's certificate has been revoked ([`Server::set_crl`](crate::Server::set_crl)).
     Revoked,
+    /// Server: its address may no longer talk to the server (`source-allow`, `source-deny`).
+    SourceDenied,
     /// No address is free, or another limit is reached.
     Limit(&'static str),
     /// The link could not be opened.
@@ -519,6 +521,7 @@ impl fmt::Display for CloseReason {
             Self::LinkClosed => f.write_str("connection reset"),
             Self::LinkBroken(what) => write!(f, "the TCP link is broken: {what}"),
             Self::Revoked => f.write_str("the certificate was revoked"),
+            Self::SourceDenied => f.write_str("its address may no longer talk to the server (source-deny)"),
             Self::TakenOver => f.write_str("another session of the same client took over"),
             Self::BadPush(what) => write!(f, "cannot use the server's options: {what}"),
             Self::Limit(what) => write!(f, "the limit of {what} is reached"),

@@ -9,6 +9,8 @@ use adit::{Address, Cipher, CloseReason, Event, Path, PeerId, Refusal, Role, Tra
 
 use crate::log::{Level, Verb};
 
+mod router;
+
 /// A line of the log, and of what kind it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
@@ -177,6 +179,7 @@ impl Narrator {
                 format!("WARNING: LAN: {mac} claims {address}, which is ours; both cannot have it"),
             ),
             Event::Notice { text, .. } => vec![info(text.clone())],
+            Event::Router(event) => router::lines(event),
             _ => Vec::new(),
         }
     }
@@ -201,6 +204,7 @@ fn subject(event: &Event) -> PeerId {
         | Event::AttachRequested { peer }
         | Event::Closed { peer, .. }
         | Event::Notice { peer, .. } => *peer,
+        Event::Router(event) => router::subject(event),
         _ => PeerId::NONE,
     }
 }

@@ -15,6 +15,7 @@ mod device;
 mod dns;
 mod errors;
 mod file;
+mod flow_log;
 mod guard;
 mod history;
 mod io;

@@ -5,6 +5,7 @@
 
 mod live;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::daemon::{ask_login, detach, redirect_output};
 use crate::device::Tunnel;
 use crate::errors::cause;
 use crate::file::Output;
+use crate::flow_log::FlowLog;
 use crate::io::{Io, Losses};
 use crate::log::{Log, Sink, Verb};
 use crate::management::{self, Management, State, StateName};
@@ -176,7 +178,7 @@ impl Process {
         });
         match usable {
             Ok((profile, warnings)) => {
-                match open_files(&profile.host, &self.files) {
+                match open_files(&profile.host, &self.files, &self.log) {
                     Ok(files) => self.files = files,
                     Err(why) => self.log.warning(why),
                 }
@@ -375,7 +377,7 @@ struct Settled {
 fn settle(profile: &Profile, log: &Rc<Log>, clock: Clock, notifier: &Notifier) -> Result<Settled, String> {
     let host = &profile.host;
     let process = &host.process;
-    let files = open_files(host, &Files::default())?;
+    let files = open_files(host, &Files::default(), log)?;
     let management = Management::open(host.management.as_ref(), log, clock)?;
     // A service manager watches this very process.
     let foreground = match &process.daemon {
@@ -431,7 +433,7 @@ fn load(args: &[String], sources: &mut Sources) -> Result<(Profile, Vec<Diagnost
 }
 
 /// Opens the files that are written all the time. One that is open already stays so.
-fn open_files(host: &HostConfig, before: &Files) -> Result<Files, String> {
+fn open_files(host: &HostConfig, before: &Files, log: &Log) -> Result<Files, String> {
     let open = |option: &str, path: Option<&str>, before: &Option<Output>| {
         let Some(path) = path else { return Ok(None) };
         match before.as_ref().filter(|output| output.path() == Path::new(path)) {
@@ -444,9 +446,23 @@ fn open_files(host: &HostConfig, before: &Files) -> Result<Files, String> {
     let status = host.status.as_ref().map(|status| status.path.as_str());
     let leases = host.pool_persist.as_ref().filter(|persist| persist.interval.is_some());
     let leases = leases.map(|persist| persist.path.as_str());
+    let flows = match (&host.flow_log, &before.flows) {
+        (None, _) => None,
+        (Some(path), Some(flows)) if flows.borrow().path() == Path::new(path) => {
+            flows.borrow_mut().take_up(log);
+            Some(Rc::clone(flows))
+        }
+        (Some(path), _) => {
+            let opened = FlowLog::open(path);
+            let opened =
+                opened.map_err(|error| format!("flow-log: cannot write {path}: {}", cause(&error)))?;
+            Some(Rc::new(RefCell::new(opened)))
+        }
+    };
     Ok(Files {
         status: open("status", status, &before.status)?,
         leases: open("ifconfig-pool-persist", leases, &before.leases)?,
+        flows,
     })
 }
 

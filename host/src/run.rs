@@ -40,6 +40,8 @@ pub(crate) struct Node<E> {
 /// What client and server do differently.
 pub(crate) trait Role<E: Endpoint> {
     fn handle_event(&mut self, node: &mut Node<E>, now: Instant, event: Event);
+    /// There are no more events for now.
+    fn settled(&mut self) {}
     fn handle_signal(&mut self, node: &mut Node<E>, now: Instant, name: &'static str, request: Request);
     /// A TCP link is there, could not be had, or has gone.
     fn handle_link(&mut self, node: &mut Node<E>, now: Instant, link: LinkId, change: LinkChange);
@@ -122,6 +124,7 @@ fn settle<E: Endpoint>(node: &mut Node<E>, role: &mut impl Role<E>) {
         let Some(event) = node.engine.poll_event() else { break };
         role.handle_event(node, now, event);
     }
+    role.settled();
 }
 
 fn timeout<E: Endpoint>(node: &Node<E>, role: &impl Role<E>) -> Option<Duration> {

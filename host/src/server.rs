@@ -2,6 +2,7 @@
 
 mod lan;
 mod management;
+mod router;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,6 +20,7 @@ use crate::crl::CrlFile;
 use crate::device::Tunnel;
 use crate::errors::cause;
 use crate::file::Output;
+use crate::flow_log::SharedFlowLog;
 use crate::io::{Link, LinkChange};
 use crate::lines::{Narrator, family_address};
 use crate::log::Log;
@@ -46,6 +48,8 @@ pub(crate) struct Files {
     pub(crate) status: Option<Output>,
     /// `ifconfig-pool-persist`
     pub(crate) leases: Option<Output>,
+    /// `flow-log`
+    pub(crate) flows: Option<SharedFlowLog>,
 }
 
 /// What a server's loop knows beside the engine.
@@ -111,6 +115,9 @@ impl ServerRole {
         // The sockets first: where another server runs already, nothing of its is touched.
         role.listen(node)?;
         role.open_lan(config, node)?;
+        if let Some(flows) = &role.files.flows {
+            flows.borrow_mut().begin(&node.clock);
+        }
         node.management.state(role.state(node, StateName::AssignIp, ""));
         role.tunnel = Some(match tunnel {
             Some(tunnel) => role.resume(config, tunnel, node, signals)?,
@@ -137,6 +144,7 @@ impl ServerRole {
         if self.leaving.is_none() {
             self.write_status(node);
         }
+        self.write_flows();
         node.io.close_links();
         node.io.close_listeners();
         if !self.at_once {
@@ -287,6 +295,12 @@ impl ServerRole {
         }
     }
 
+    fn write_flows(&self) {
+        if let Some(flows) = &self.files.flows {
+            flows.borrow_mut().flush(&self.log);
+        }
+    }
+
     fn write_leases(&self, node: &Node<Server>) {
         if let Some(file) = &self.files.leases {
             self.note(file, file.replace(&persist::format(&node.engine.leases())));
@@ -306,6 +320,7 @@ impl ServerRole {
 
     /// Other files are written from now on.
     pub(crate) fn set_files(&mut self, files: Files) {
+        self.write_flows();
         self.files = files;
     }
 
@@ -340,6 +355,11 @@ impl Role<Server> for ServerRole {
         }
         match event {
             Event::LinkClosed { link } => node.io.close_link(link),
+            Event::Router(event) => {
+                if let Some(flows) = &self.files.flows {
+                    flows.borrow_mut().tell(&event, &node.clock, &self.log);
+                }
+            }
             event => self.clients.handle_event(node, now, event, &self.narrator),
         }
     }
@@ -352,11 +372,18 @@ impl Role<Server> for ServerRole {
             Request::Reload => self.leave_by(node, now, name, Outcome::Reload),
             Request::Restart => self.leave_by(node, now, name, Outcome::Restart),
             Request::Status => {
+                if let Some(flows) = &self.files.flows {
+                    flows.borrow_mut().take_up(&self.log);
+                }
                 for line in self.status_text(node, self.status_version()).lines() {
                     self.log.info(line);
                 }
             }
         }
+    }
+
+    fn settled(&mut self) {
+        self.write_flows();
     }
 
     fn handle_link(&mut self, node: &mut Node<Server>, now: Instant, link: LinkId, _change: LinkChange) {

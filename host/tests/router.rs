@@ -6,16 +6,18 @@
 mod lab;
 
 use core::net::{IpAddr, SocketAddr};
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
+use lab::console::Console;
 use lab::network::SERVER_IPV4;
 use lab::pki::{Keys, Pki};
 use lab::place::{Place, UP, client_text};
 use lab::process::Process;
 use lab::program::Program::{Adit, Stock};
 use lab::traffic::ping;
-use lab::{PATIENCE, run_unchecked, wait_until};
+use lab::{PATIENCE, run, run_unchecked, wait_until};
 use rustix::process::Signal;
 
 /// Hosts behind the server, reached by its kernel.
@@ -118,4 +120,87 @@ fn rules_hold_and_one_that_is_taken_away_ends_a_connection_and_no_session() {
     let mut near = place.open(7022).unwrap();
     let (mut far, _) = listener.accept().unwrap();
     exchange(&mut near, &mut far);
+}
+
+#[test]
+fn who_it_was_and_why_not() {
+    let place = Place::new("whois");
+    let rules = format!(
+        "allow client:client1 {BASTION}/32 tcp 7022\nflow-log flows.jsonl\nmanagement server.sock unix\n\
+         user nobody\ngroup nogroup\npersist-tun\n"
+    );
+    let server = place.serve(&rules);
+    let client = place.connect();
+    let path = |name: &str| place.folder.path().join(name);
+    let listener = place.listen(7022);
+    let mut near = place.open(7022).unwrap();
+    let (mut far, from) = listener.accept().unwrap();
+    far.set_read_timeout(Some(PATIENCE)).unwrap();
+    exchange(&mut near, &mut far);
+    let inside = near.local_addr().unwrap();
+
+    // From the bastion's log to the certificate.
+    let mut console = Console::unix(&path("server.sock"));
+    let (address, port) = (from.ip().to_string(), from.port().to_string());
+    let holder = format!("client1: {from} for {inside} to {BASTION}:7022");
+    assert_eq!(console.ask(&format!("whois {address} {port} tcp")), [holder.as_str(), "END"]);
+    assert_eq!(console.ask(&format!("whois {address} {}", from.port() ^ 1)), ["nobody", "END"]);
+    let flows = console.ask("flows client1");
+    assert!(flows[1].starts_with(&format!("FLOW,client1,tcp,{inside},{from},{BASTION}:7022,")), "{flows:?}");
+    assert_eq!(console.ask("flows client2").len(), 2, "a title, and the end");
+
+    // What is refused is refused for the reason that is told.
+    assert!(place.ping_report(OTHER).contains("filtered"));
+    assert!(
+        server.count(&format!("denied: icmp type 8 to {OTHER}: no rule allows it")) > 0,
+        "{}",
+        server.log()
+    );
+    let why = console.ask(&format!("explain client1 {OTHER}")).join("\n");
+    assert!(why.contains("rule: ") && why.contains("ICMP 3/13"), "{why}");
+    let why = console.ask(&format!("explain client1 {BASTION} tcp 7022")).join("\n");
+    assert!(why.contains("it goes to host"), "{why}");
+    assert_eq!(console.ask("explain client1 bastion"), ["ERROR: 'bastion' is no IP address"]);
+
+    // The same from the file, and after it was moved away.
+    fs::rename(path("flows.jsonl"), path("flows.1")).unwrap();
+    fs::write(path("flows.jsonl"), "").unwrap();
+    run("chown", &["nobody", lab::program::path(&path("flows.jsonl"))]);
+    let now = run("date", &["-u", "+%Y-%m-%dT%H:%M:%SZ"]);
+    server.signal(Signal::USR2);
+    assert!(wait_until(PATIENCE, || server.count("OpenVPN STATISTICS") + server.count("ROUTING TABLE") > 0));
+    // TCP would be remembered for some minutes after its end; with the session it ends at once.
+    console.ask("kill client1");
+    let ended = || place.file("flows.jsonl").contains("\"event\":\"end\"");
+    assert!(wait_until(PATIENCE, ended), "{}", server.log());
+    let files = [path("flows.1"), path("flows.jsonl")].map(|path| path.to_str().unwrap().to_owned());
+    let words = ["--whois", &address, &port, "tcp", now.trim(), &files[0], &files[1]];
+    let found = run(Adit.executable(), &words);
+    assert!(found.starts_with(&format!("{holder}, 20")) && found.lines().count() == 1, "{found}");
+    let long_ago = ["--whois", &address, &port, "tcp", "2020-01-01T00:00:00Z", &files[0]];
+    assert_eq!(run_unchecked(Adit.executable(), &long_ago).status.code(), Some(1));
+    for line in place.file("flows.1").lines().chain(place.file("flows.jsonl").lines()) {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(line["time"].is_string() && line["event"].is_string(), "{line}");
+    }
+    drop(client);
+}
+
+#[test]
+fn an_outer_address_that_is_denied_gets_no_answer_and_loses_its_session() {
+    let place = Place::new("source-deny");
+    let server = place.serve("");
+    let text = client_text(&format!("remote {SERVER_IPV4}\nhand-window 2\n"));
+    let mut client = place.up_at_client(Stock, "client", &text);
+    place.folder.write("server.conf", server_text("source-deny 192.0.2.2/32\n"));
+    server.signal(Signal::HUP);
+    let told = "its address may no longer talk to the server (source-deny)";
+    assert!(wait_until(PATIENCE, || server.count(told) == 1), "{}", server.log());
+    let before = server.count("TLS: Initial packet");
+    client.signal(Signal::USR1);
+    client.expect_line("TLS key negotiation failed to occur within 2 seconds", PATIENCE);
+    assert_eq!(server.count("TLS: Initial packet"), before);
+    place.folder.write("server.conf", server_text("source-deny 192.0.2.3/32\n"));
+    server.signal(Signal::HUP);
+    assert!(wait_until(PATIENCE, || client.count(UP) == 2), "{}\n{}", server.log(), client.log());
 }

@@ -285,7 +285,7 @@ impl Common {
         }
     }
 
-    fn flow_info<A: Address>(&self, flow: &Flow<A>) -> Option<FlowInfo> {
+    pub(super) fn flow_info<A: Address>(&self, flow: &Flow<A>) -> Option<FlowInfo> {
         let (peer, ends) = Ends::of(flow)?;
         let [from, to] = flow.zones.map(super::ZoneId::get);
         let end = |(address, port): (A, u16)| SocketAddr::new(address.into(), port);

@@ -471,6 +471,13 @@ impl Router {
         self.common.stateful
     }
 
+    /// All flows that clients have, in no particular order.
+    pub fn list_flows(&self) -> impl Iterator<Item = FlowInfo> {
+        let v4 = self.v4.flows.iter().filter_map(|(_, flow)| self.common.flow_info(flow));
+        let v6 = self.v6.flows.iter().filter_map(|(_, flow)| self.common.flow_info(flow));
+        v4.chain(v6)
+    }
+
     /// How many flows there are.
     pub fn flows(&self) -> usize {
         self.v4.flows.len() + self.v6.flows.len()

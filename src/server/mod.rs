@@ -173,8 +173,14 @@ impl Server {
     // ---- commands ----
 
     /// A TCP connection was accepted; `path.link` names it from now on. [`Event::LinkClosed`] follows if no session
-    /// begins on it within `hand-window`, and at once if there are as many connections as [`Limits::sessions`].
+    /// begins on it within `hand-window`, and at once if there are as many connections as [`Limits::sessions`], or if the
+    /// address may not talk to the server (`source-deny`).
     pub fn link_opened(&mut self, now: Instant, path: Path) {
+        if !self.may_talk(&path) {
+            self.drops.count(DropReason::SourceDenied);
+            self.events.push(Event::LinkClosed { link: path.link });
+            return;
+        }
         if !self.links.insert(path, now + self.shared.config.hand_window) {
             self.events.push(Event::LinkClosed { link: path.link });
         }

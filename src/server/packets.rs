@@ -21,6 +21,9 @@ impl Server {
         path: &Path,
         buf: &mut PacketBuf<'_>,
     ) -> Result<Outcome, DropReason> {
+        if !self.may_talk(path) {
+            return Err(DropReason::SourceDenied);
+        }
         let (opcode, _) = parse_first_byte(*buf.payload().first().ok_or(DropReason::Truncated)?)?;
         if opcode.is_data() {
             return self.data_packet(now, path, buf);

@@ -6,7 +6,8 @@ use super::Server;
 use super::peers::Peer;
 use crate::config::{IpNetwork, RouterConfig};
 use crate::error::{Error, UsageError};
-use crate::event::Event;
+use crate::event::{CloseReason, Event};
+use crate::path::Path;
 use crate::peer::PeerId;
 use crate::router::{LanLink, Router};
 use crate::time::Instant;
@@ -52,8 +53,8 @@ impl Server {
         Ok(())
     }
 
-    /// Puts another configuration of the router into force: rules, NAT, limits. Sessions stay; what is no longer allowed
-    /// ends at its next packet. A client whose data state a worker has is asked for it if the worker routes by itself and
+    /// Puts another configuration of the router into force: rules, NAT, limits. Sessions stay, but for those whose outer
+    /// address is denied from now on (`source-deny`); what is no longer allowed ends at its next packet. A client whose data state a worker has is asked for it if the worker routes by itself and
     /// may no longer, or the other way round; until then the worker goes on as before.
     pub fn configure_router(&mut self, now: Instant, config: RouterConfig) {
         let before = self.router.is_stateful();
@@ -61,6 +62,12 @@ impl Server {
         self.router.configure(now, config);
         let routed = self.router.is_stateful();
         for index in self.peers.indices() {
+            let Some(peer) = self.peers.get_mut(index) else { continue };
+            let path = *peer.session.path();
+            if !self.may_talk(&path) {
+                self.end(now, index, CloseReason::SourceDenied, None);
+                continue;
+            }
             let Some(peer) = self.peers.get_mut(index).filter(|peer| peer.is_connected()) else { continue };
             if let Some(data) = peer.session.data_mut() {
                 data.set_routed(routed);
@@ -83,6 +90,12 @@ impl Server {
     }
 
     // ---- private ----
+
+    /// Whether anything from there is looked at (`source-allow`, `source-deny`).
+    #[inline]
+    pub(super) fn may_talk(&self, path: &Path) -> bool {
+        path.remote.socket_addr().is_none_or(|remote| self.router.sources().allows(remote.ip()))
+    }
 
     /// The networks of other clients within those of this one.
     pub(super) fn others_within(&self, id: PeerId) -> Vec<IpNetwork> {

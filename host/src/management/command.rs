@@ -3,7 +3,12 @@
 //! Knows the commands and their parameters, and nothing of who carries them out. The fuzz target `management` includes
 //! this file, so it uses nothing else of the host.
 
+// Beside this file wherever it is included from.
+#[path = "router.rs"]
+pub(crate) mod router;
+
 use adit::config::lexer;
+use adit::router::{Probe, Question, Timestamp};
 use zeroize::Zeroizing;
 
 /// The most lines that `test` prints.
@@ -25,6 +30,13 @@ pub(crate) enum Command {
     ClientCount,
     Echo(Vec<Show>),
     Exit,
+    /// adit's own: what would become of a client's packet.
+    Explain {
+        identity: String,
+        probe: Probe,
+    },
+    /// adit's own: the flows of one client, or of all.
+    Flows(Option<String>),
     ForgetPasswords,
     Help,
     Hold(Hold),
@@ -53,6 +65,11 @@ pub(crate) enum Command {
     /// `version N` tells what the client understands, and has no answer.
     Version {
         told: bool,
+    },
+    /// adit's own: who had an outside address and port, now or at that time.
+    Whois {
+        question: Question,
+        at: Option<Timestamp>,
     },
     /// A command of OpenVPN's that this program does not have in any mode.
     Absent(&'static str),
@@ -124,11 +141,14 @@ impl Command {
             Self::AuthRetry(_) => "auth-retry",
             Self::ClientKill { .. } => "client-kill",
             Self::ClientCount => "nclients",
+            Self::Explain { .. } => "explain",
+            Self::Flows(_) => "flows",
             Self::Kill(_) => "kill",
             Self::LoadStats => "load-stats",
             Self::RemoteCount => "remote-entry-count",
             Self::RemoteEntries(_) => "remote-entry-get",
             Self::Status(_) => "status",
+            Self::Whois { .. } => "whois",
             _ => "given",
         }
     }
@@ -167,6 +187,12 @@ pub(crate) fn parse(line: &str) -> Result<Command, String> {
         },
         "echo" => Command::Echo(shows(&words)),
         "exit" | "quit" => Command::Exit,
+        "explain" => {
+            let words: Vec<&str> = words.iter().map(|word| word.as_str()).collect();
+            let (identity, probe) = router::probe(&words)?;
+            Command::Explain { identity, probe }
+        }
+        "flows" => Command::Flows(words.first().map(|word| word.to_string())),
         "forget-passwords" => Command::ForgetPasswords,
         "help" => Command::Help,
         "hold" => Command::Hold(match word(0) {
@@ -216,6 +242,11 @@ pub(crate) fn parse(line: &str) -> Result<Command, String> {
             Command::Verb(optional(&words, |word| number(word, MAX_VERB), "verb level is out of range")?)
         }
         "version" => Command::Version { told: !words.is_empty() },
+        "whois" => {
+            let words: Vec<&str> = words.iter().map(|word| word.as_str()).collect();
+            let (question, at) = router::question(&words)?;
+            Command::Whois { question, at }
+        }
         _ => match ABSENT.iter().find(|absent| **absent == name.as_str()) {
             // OpenVPN takes the two for one.
             Some(&"client-auth-nt") => Command::Absent("client-auth"),
@@ -240,12 +271,15 @@ const ABSENT: [&str; 9] = [
 
 fn need(name: &str) -> Option<Need> {
     Some(match name {
-        "auth-retry" | "exit" | "quit" | "forget-passwords" | "help" | "hold" | "load-stats" | "mute"
-        | "nclients" | "net" | "pid" | "pkcs11-id-count" | "certificate" | "pk-sig" | "rsa-sig"
+        "auth-retry" | "exit" | "quit" | "flows" | "forget-passwords" | "help" | "hold" | "load-stats"
+        | "mute" | "nclients" | "net" | "pid" | "pkcs11-id-count" | "certificate" | "pk-sig" | "rsa-sig"
         | "remote-entry-count" | "state" | "status" | "verb" | "version" | "env-filter" => Need::Any,
         "bytecount" | "kill" | "signal" | "test" | "cr-response" | "pkcs11-id-get" => Need::Exactly(1),
         "needok" | "needstr" | "password" | "username" | "client-auth" | "client-auth-nt" => Need::Exactly(2),
-        "client-kill" | "echo" | "log" | "proxy" | "remote" | "remote-entry-get" => Need::AtLeast(1),
+        "client-kill" | "echo" | "log" | "proxy" | "remote" | "remote-entry-get" | "whois" => {
+            Need::AtLeast(1)
+        }
+        "explain" => Need::AtLeast(2),
         "client-deny" => Need::AtLeast(3),
         "client-pending-auth" => Need::Exactly(4),
         _ => return None,

@@ -33,6 +33,7 @@ use crate::history::History;
 use crate::log::{Level, Log, harmless};
 use crate::poller::{Poller, Ready, Source};
 
+pub(crate) use command::router::question;
 pub(crate) use command::{Command, Entries, Victim};
 use connection::Connection;
 use conversation::Heard;

@@ -25,6 +25,8 @@ bytecount N            : tell the bytes in and out every N seconds; 0 tells no m
 client-kill CID [TEXT] : end the session of the client with this number, and send it TEXT (RESTART, HALT)
 echo [on|off] [N|all]  : what the server has pushed by 'echo', as it comes or as it came
 exit, quit             : leave
+explain CN IP [P [N]]  : what would become of a packet from the client CN to IP, by protocol P to port N, and why
+flows [CN]             : the flows through the router, those of the client CN or all
 forget-passwords       : forget the passwords that were entered
 help                   : this list
 hold [on|off|release]  : show or set whether every start waits; let one go on that waits
@@ -44,4 +46,5 @@ status [N]             : the status, in version N of its form
 test N                 : N lines
 username KIND TEXT     : the user name that is asked for
 verb [N]               : show or set 'verb'
-version [N]            : the versions; with N, what the client understands";
+version [N]            : the versions; with N, what the client understands
+whois IP [N [P [TIME]]]: which client had the outside address IP, and its port N, by protocol P, now or at TIME";

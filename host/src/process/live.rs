@@ -57,9 +57,15 @@ impl Process {
         self.notifier.reloading();
         config.leases = std::mem::take(&mut before.leases);
         let router = (*config.router).clone();
-        match open_files(&profile.host, &self.files) {
+        let flows = self.files.flows.clone();
+        match open_files(&profile.host, &self.files, &self.log) {
             Ok(files) => self.files = files,
             Err(why) => self.log.warning(why),
+        }
+        if let Some(new) = &self.files.flows
+            && !flows.is_some_and(|old| std::rc::Rc::ptr_eq(&old, new))
+        {
+            new.borrow_mut().begin(&self.clock);
         }
         for warning in warnings {
             self.log.warning(warning);

@@ -4,7 +4,7 @@ use adit::config::StatusVersion;
 use adit::server::{PeerInfo, Server};
 use adit::{Instant, PeerId};
 
-use super::ServerRole;
+use super::{ServerRole, router};
 use crate::management::{Answer, ByteCounts, Command, Victim};
 use crate::run::Node;
 use crate::status::{self, ClientRow, RouteRow};
@@ -59,6 +59,9 @@ impl ServerRole {
                     Some(Err(_)) | None => Answer::Error("client-kill command failed".into()),
                 }
             }
+            Command::Whois { question, at } => router::whois(node, question, *at),
+            Command::Explain { identity, probe } => router::explain(node, identity, probe),
+            Command::Flows(identity) => router::flows(node, identity.as_deref()),
             _ => Answer::Unsupported,
         }
     }

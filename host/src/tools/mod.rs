@@ -6,6 +6,7 @@ mod docs;
 mod genkey;
 mod probe;
 mod show;
+mod whois;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,9 @@ pub(crate) fn run(args: &[String]) -> Option<ExitCode> {
     }
     if asks("--check") {
         return Some(check::run(args));
+    }
+    if asks("--whois") {
+        return Some(whois::run(&behind(args, &["--whois"])));
     }
     if asks("--probe") {
         return Some(probe::run(args));

@@ -42,6 +42,7 @@ const TASKS: &[(&str, &str)] = &[
     ("version", "Print the version"),
     ("check", "Check configurations and the files that they name, without touching the system (adit's own)"),
     ("probe", "Ask whether an OpenVPN server answers, and if not, what can be the cause (adit's own)"),
+    ("whois", "Say by a flow log which client had an outside address and port at a time (adit's own)"),
     ("genkey", "Make a key: secret, tls-crypt-v2-server, tls-crypt-v2-client, auth-token"),
     ("show-ciphers", "List the ciphers of the data channel"),
     ("show-digests", "List the digests of --auth"),

@@ -98,6 +98,11 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         "FILE|HOST [PORT] [udp|tcp] [--json]",
         Class::Task("asks whether a server answers"),
     ),
+    Directive::of(
+        "whois",
+        "ADDRESS PORT PROTOCOL TIME FILE...",
+        Class::Task("says who had an outside address"),
+    ),
     Directive::of("genkey", "[TYPE] [FILE] [ARGUMENT]", Class::Task("makes a key")),
 ];
 

@@ -96,9 +96,10 @@ impl LogSearch {
             _ if !self.fits(&record) => {}
             RecordKind::FlowStarted | RecordKind::LeaseStarted => self.open.push(record),
             RecordKind::FlowEnded | RecordKind::LeaseEnded => {
+                // There is but one of these ends at a time. When it began is no help: the clock may have been set.
                 let key = |record: &FlowRecord| {
                     let ends = (record.outside.clone(), record.destination.clone());
-                    (ends, record.identity.clone(), record.protocol, record.start)
+                    (ends, record.identity.clone(), record.protocol)
                 };
                 let same = key(&record);
                 self.open.retain(|open| key(open) != same);

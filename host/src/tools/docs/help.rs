@@ -14,6 +14,7 @@ usage: adit FILE
        adit --OPTION [ARGUMENT]...
        adit --check FILE... [--json]
        adit --probe FILE, or adit --probe HOST PORT [udp|tcp]
+       adit --whois ADDRESS PORT PROTOCOL TIME FILE...
        adit --genkey TYPE [FILE]
        adit --help [OPTION]
        adit --version

@@ -28,6 +28,8 @@ const HEAD: &str = r#".\" Made from the table of directives: adit --print-docs m
 .Fl -probe Ar file | host port Op Cm udp | tcp
 .Op Fl -json
 .Nm
+.Fl -whois Ar address port protocol time Ar
+.Nm
 .Fl -genkey Op Ar type Op Ar file
 .Nm
 .Fl -help Op Ar option
@@ -68,6 +70,13 @@ With
 .Fl -json
 the report is for programs.
 The exit status is 1 if there is an error, and 0 otherwise, also if there are warnings.
+.It Fl -whois Ar address port protocol time Ar
+Says by the files of a flow log
+.Pq Fl -flow-log ,
+the older ones first, which client had that address and port outside, by that protocol, at that time.
+.Ql any
+stands for a port or protocol that is not known; the time is UTC, like 2026-11-28T12:50:00Z.
+The exit status is 0 if somebody had it, 1 if nobody did, and 2 if the question was wrong.
 .It Fl -probe Ar file | host port Op Cm udp | tcp
 Asks each
 .Cm remote
