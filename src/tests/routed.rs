@@ -1,10 +1,12 @@
 //! A server whose router keeps flows: what is more than plain forwarding, through the whole engine.
 
 use core::time::Duration;
+use std::string::ToString;
 use std::vec::Vec;
 
 use crate::DropReason;
-use crate::event::Event;
+use crate::config::{IpNetwork, RouterConfig, SourceRule};
+use crate::event::{CloseReason, Event};
 use crate::packet::{Batch, HEADROOM, Packet, Port, Verdict};
 use crate::router::RouterEvent;
 use crate::sim::{World, WorldBuilder, between, numbered, pki, tail};
@@ -152,4 +154,72 @@ fn a_workers_packets_pass_the_router_and_what_is_for_its_peer_comes_back() {
         world.clients[0].client.handle_datagrams(now, batch);
     });
     assert_eq!((arrived.verdict, inner), (Verdict::Deliver, with_hops(answer, 63)));
+}
+
+#[test]
+fn a_denied_source_is_dropped_before_all_else_and_its_session_ends_when_it_is_denied() {
+    let mut builder = WorldBuilder::new(305);
+    builder.clients = 2;
+    builder.vary = |number, config| {
+        if number == 1 {
+            config.session.tls = pki::other_client();
+        }
+    };
+    let deny = |address: &str| SourceRule {
+        allow: false,
+        network: IpNetwork::containing(address.parse().expect("an address"), 32),
+    };
+    builder.server.router.sources.push(deny("192.0.2.1"));
+    let mut world = builder.build();
+    world.start();
+    world.run_for(Duration::from_secs(5));
+    assert!(!world.clients[0].client.is_connected() && world.clients[1].client.is_connected());
+    let denied = world.server.drops().get(DropReason::SourceDenied);
+    assert!(denied > 0);
+    let of_first = |event: &Event| matches!(event, Event::SessionStarted { path, .. } if path.remote.to_string().starts_with("192.0.2.1:"));
+    assert!(!world.server_events.iter().any(of_first));
+
+    // Plain forwarding goes on as it was; only who may talk has changed.
+    let mut config = RouterConfig::default();
+    config.sources.push(deny("192.0.2.2"));
+    world.server.configure_router(world.now, config);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.server_closings(), [&CloseReason::SourceDenied]);
+    assert!(world.run_until(Duration::from_secs(200), |world| world.clients[0].client.is_connected()));
+    assert_eq!(world.send_from_client(0, &numbered(3, 1, 7)), Verdict::Transmit);
+    world.run_for(Duration::from_millis(100));
+    assert_eq!(world.server_inbox.len(), 1);
+
+    let path = crate::Path::tcp(crate::LinkId(9), "192.0.2.2:5000".parse().unwrap());
+    let denied = world.server.drops().get(DropReason::SourceDenied);
+    world.server.link_opened(world.now, path);
+    world.run_for(Duration::from_millis(1));
+    assert_eq!(world.server.drops().get(DropReason::SourceDenied), denied + 1);
+    let closed = |event: &Event| matches!(event, Event::LinkClosed { link } if *link == path.link);
+    assert!(world.server_events.iter().any(closed));
+}
+
+#[test]
+fn rules_that_come_later_bind_a_worker_when_its_state_is_back() {
+    let mut builder = WorldBuilder::new(306);
+    builder.clients = 1;
+    let mut world = builder.build();
+    world.start();
+    assert!(world.run_until(Duration::from_secs(6), World::is_up), "{}", tail(&world.trace));
+    let peer = world.server.peers().next().expect("a client").peer;
+    let data = world.server.detach(world.now, peer).expect("a connected client");
+    world.server.configure_router(world.now, RouterConfig { log_flows: true, ..RouterConfig::default() });
+    world.run_for(Duration::from_millis(1));
+    let asks = |event: &Event| matches!(event, Event::AttachRequested { peer: asked } if *asked == peer);
+    assert!(world.server_events.iter().any(asks));
+    world.server.attach(world.now, data);
+    let mut data = world.server.detach(world.now, peer).expect("it is back");
+    let now = world.now;
+    let _ = world.send_from_client(0, &numbered(2, 1, 1));
+    let outer = world.last_from_client().expect("a packet was sent");
+    let (opened, _) = through(&outer, peer, |batch| {
+        batch.packets[0].path = *data.path();
+        data.open(now, batch);
+    });
+    assert_eq!((opened.verdict, opened.port), (Verdict::Deliver, Port::Worker));
 }
