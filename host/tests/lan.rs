@@ -12,7 +12,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::{fs, thread};
 
-use lab::network::Namespace;
+use lab::network::{Namespace, cable};
 use lab::pki::{Keys, Pki};
 use lab::place::{Place, UP, client_text};
 use lab::process::Process;
@@ -39,26 +39,11 @@ impl Lan {
         let server = place.network.server.name();
         run("ip", &["-n", switch.name(), "link", "add", "br0", "type", "bridge", "forward_delay", "0"]);
         run("ip", &["-n", switch.name(), "link", "set", "br0", "up"]);
-        for (namespace, device, port) in [(server, "lan0", "port1"), (bastion.name(), "eth0", "port2")] {
-            run(
-                "ip",
-                &[
-                    "link",
-                    "add",
-                    device,
-                    "netns",
-                    namespace,
-                    "type",
-                    "veth",
-                    "peer",
-                    "name",
-                    port,
-                    "netns",
-                    switch.name(),
-                ],
-            );
-            run("ip", &["-n", switch.name(), "link", "set", port, "master", "br0", "up"]);
-            run("ip", &["-n", namespace, "link", "set", device, "up"]);
+        for (namespace, device, port) in
+            [(&place.network.server, "lan0", "port1"), (&bastion, "eth0", "port2")]
+        {
+            cable((namespace, device), (&switch, port));
+            run("ip", &["-n", switch.name(), "link", "set", port, "master", "br0"]);
         }
         run("ip", &["-n", server, "address", "add", &format!("{KERNEL}/16"), "dev", "lan0"]);
         run("ip", &["-n", bastion.name(), "address", "add", &format!("{BASTION}/16"), "dev", "eth0"]);

@@ -31,23 +31,27 @@ impl Network {
     /// Makes both; needs root.
     pub fn new() -> Self {
         let network = Self { server: Namespace::new("server"), client: Namespace::new("client") };
+        cable((&network.server, "eth0"), (&network.client, "eth0"));
         let (server, client) = (network.server.name(), network.client.name());
-        run(
-            "ip",
-            &[
-                "link", "add", "eth0", "netns", server, "type", "veth", "peer", "name", "eth0", "netns",
-                client,
-            ],
-        );
         for (namespace, host) in [(server, "1"), (client, "2")] {
             run("ip", &["-n", namespace, "address", "add", &format!("192.0.2.{host}/24"), "dev", "eth0"]);
             run(
                 "ip",
                 &["-n", namespace, "address", "add", &format!("2001:db8::{host}/64"), "dev", "eth0", "nodad"],
             );
-            run("ip", &["-n", namespace, "link", "set", "eth0", "up"]);
         }
         network
+    }
+}
+
+/// Joins two devices that it makes, and that are up then.
+pub fn cable(near: (&Namespace, &str), far: (&Namespace, &str)) {
+    let (namespace, device) = near;
+    let end = [device, "netns", namespace.name(), "type", "veth"];
+    let other = ["peer", "name", far.1, "netns", far.0.name()];
+    run("ip", &[&["link", "add"][..], &end, &other].concat());
+    for (namespace, device) in [near, far] {
+        run("ip", &["-n", namespace.name(), "link", "set", device, "up"]);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The configurations of `examples/config`: each is found to be in order, and connects to stock OpenVPN.
+//! The configurations of `examples/config` in the style of others: each is found to be in order, and connects to stock OpenVPN.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
