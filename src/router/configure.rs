@@ -147,7 +147,7 @@ impl<A: Address> Family<A> {
 
     /// Begins with no mapping and no lease but those of who is connected.
     fn begin_nat(&mut self, common: &mut Common, flows: usize, tick: u32) {
-        self.nat.end_leases(common);
+        self.nat.end_leases(common, tick);
         self.nat = Nat::new(&common.config, flows, self.seed);
         let peers: Vec<_> = common.clients.iter_mut().map(|client| client.peer).collect();
         for peer in peers {

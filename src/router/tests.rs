@@ -6,6 +6,7 @@ mod forwards;
 mod identity;
 mod masquerade;
 mod netmap;
+mod random_nat;
 mod reconfigure;
 mod rfc4787;
 mod rfc5382;

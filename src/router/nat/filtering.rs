@@ -35,6 +35,11 @@ impl<A: Address> Filter<A> {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.permits.len()
+    }
+
     /// Whether a stranger may send to a mapping.
     pub(super) fn lets_in(&self, filtering: Filtering, mapping: MappingId, sender: A) -> bool {
         match filtering {

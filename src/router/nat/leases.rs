@@ -159,7 +159,7 @@ impl<A: Address> Leases<A> {
 
     /// What that client has.
     pub(super) fn held_by(&self, peer: PeerId) -> Option<Slice<A>> {
-        self.pool.get(*self.held.get(peer.index())?)
+        self.pool.get(*self.held.get(peer.index()).filter(|place| **place != NONE)?)
     }
 
     /// Gives a client one. If its identity had none in use, tells so.

@@ -113,6 +113,11 @@ impl<A: Address> Mappings<A> {
         self.find(Side::Outside, (ZoneId::default(), protocol, address, port))
     }
 
+    /// Whether a flow uses it.
+    pub(super) fn is_used(&self, id: MappingId) -> bool {
+        self.get(id).is_some_and(|mapping| mapping.flows > 0)
+    }
+
     /// Whether the filter is asked at all: somebody inside holds it.
     pub(in crate::router) fn is_held(&self, id: MappingId) -> bool {
         self.get(id).is_some_and(|mapping| mapping.holders > 0)

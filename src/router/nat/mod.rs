@@ -94,6 +94,12 @@ impl<A: Address> Nat<A> {
         self.is_outside(address) || self.forwards.contains(address)
     }
 
+    /// How many permits there are.
+    #[cfg(test)]
+    pub(super) fn permits(&self) -> usize {
+        self.filter.len()
+    }
+
     /// A flow has ended.
     pub(super) fn ended(&mut self, common: &mut Common, flow: &Flow<A>, tick: u32) {
         if flow.state.is(FlowState::SOURCE_MAPPED)

@@ -183,11 +183,14 @@ impl<A: Address> Nat<A> {
         slice: &Slice<A>,
         tick: u32,
     ) -> Result<MappingId, DropReason> {
-        if let Some(id) = self.mappings.find_inside(zone, protocol, address, port) {
-            return Ok(id);
-        }
-        if !common.may_have_port(zone.get(), protocol) {
+        let known = self.mappings.find_inside(zone, protocol, address, port);
+        // One that rests is taken up again, and counts again.
+        let counts = known.is_none_or(|id| !self.mappings.is_used(id));
+        if counts && !common.may_have_port(zone.get(), protocol) {
             return Err(DropReason::ClientLimit);
+        }
+        if let Some(id) = known {
+            return Ok(id);
         }
         let outside = self.find_port(common, protocol, port, slice, None::<fn(u16) -> bool>)?;
         let inserted = self.mappings.insert(protocol, (zone, address, port), (slice.address, outside), tick);

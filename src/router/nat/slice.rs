@@ -92,7 +92,7 @@ impl<A: Address> Nat<A> {
         let identity = Arc::clone(&common.clients.get(peer)?.identity);
         let (slice, change) = self.leases.lease(peer, &identity, tick, ticks(REST))?;
         if let Some(change) = change {
-            common.leased(&change);
+            common.leased(tick, &change);
         }
         Some(slice)
     }
@@ -100,6 +100,8 @@ impl<A: Address> Nat<A> {
     /// A client is connected: it has its address from now on, if it gets a whole one, so that the LAN knows it by the
     /// time that it is used.
     pub(in crate::router) fn client_up(&mut self, common: &mut Common, tick: u32, peer: PeerId) {
+        // Whoever had the handle before has gone, told or not.
+        self.client_down(common, tick, peer);
         if matches!(self.leases.pool(), Pool::Addresses(ranges) if !ranges.is_empty()) {
             let _ = self.lease(common, tick, peer);
         }
@@ -108,23 +110,23 @@ impl<A: Address> Nat<A> {
     /// A client has gone: others get what it had, after a while.
     pub(in crate::router) fn client_down(&mut self, common: &mut Common, tick: u32, peer: PeerId) {
         if let Some(change) = self.leases.release(peer, tick) {
-            common.unleased(&change);
+            common.unleased(tick, &change);
         }
     }
 
     /// All leases end.
-    pub(in crate::router) fn end_leases(&mut self, common: &mut Common) {
+    pub(in crate::router) fn end_leases(&mut self, common: &mut Common, tick: u32) {
         for change in self.leases.end() {
-            common.unleased(&change);
+            common.unleased(tick, &change);
         }
     }
 }
 
 impl Common {
     /// An identity has an outside address, or a block of its ports, from now on.
-    fn leased<A: Address>(&mut self, change: &leases::Change<A>) {
+    fn leased<A: Address>(&mut self, tick: u32, change: &leases::Change<A>) {
         let (address, ports) = (change.slice.address.into(), change.slice.ports.clone());
-        self.lease_began(self.tick, &change.identity, address.into(), Some(ports));
+        self.lease_began(tick, &change.identity, address.into(), Some(ports));
         if change.slice.is_whole()
             && let Some(lan) = &mut self.lan
         {
@@ -133,9 +135,9 @@ impl Common {
     }
 
     /// It has it no longer.
-    fn unleased<A: Address>(&mut self, change: &leases::Change<A>) {
+    fn unleased<A: Address>(&mut self, tick: u32, change: &leases::Change<A>) {
         let (address, ports) = (change.slice.address.into(), change.slice.ports.clone());
-        self.lease_ended(self.tick, &change.identity, address.into(), Some(ports));
+        self.lease_ended(tick, &change.identity, address.into(), Some(ports));
         if change.slice.is_whole()
             && let Some(lan) = &mut self.lan
         {
