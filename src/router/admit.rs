@@ -65,6 +65,9 @@ pub(super) fn admit<A: Address>(
     if is_unsolicited {
         family.nat.unsolicited.hold(from, inner.tuple, buf.payload(), tick);
     }
+    if why == DropReason::PortsExhausted {
+        common.ports_exhausted(tick, from, inner.protocol);
+    }
     let error = match why {
         DropReason::NoRoute => IcmpError::NoRoute,
         // RFC 6888 REQ-11, RFC 5508 REQ-8: it cannot be had now; it may not be had.

@@ -64,6 +64,15 @@ pub enum RouterEvent {
     },
     /// The table of flows is full, and refuses new ones: told once a minute at most.
     FlowsFull,
+    /// There is no outside address or port left for a client (RFC 6888 REQ-11): told once a minute at most.
+    PortsExhausted {
+        /// The client that got none.
+        peer: PeerId,
+        /// Its identity.
+        identity: Arc<str>,
+        /// The protocol's number above IP.
+        protocol: u8,
+    },
     /// So many events were lost before the next one, as the host did not fetch them in time.
     Lost(u64),
     /// An address, a block of its ports or a network is a client's from now on; only with
@@ -154,6 +163,8 @@ pub(super) struct Events {
     refusals: Bucket,
     /// When the host was last told that the table is full.
     full: Option<u32>,
+    /// And that there is no port left.
+    exhausted: Option<u32>,
 }
 
 /// Refused packets from outside that the host is told of, a second at most.
@@ -170,6 +181,7 @@ impl Events {
             outside: Telling::new(OUTSIDE, tick),
             refusals: Bucket::new(REFUSALS, tick),
             full: None,
+            exhausted: None,
         }
     }
 
@@ -189,6 +201,14 @@ impl Events {
         }
     }
 
+    /// A client got no outside port.
+    fn ports_exhausted(&mut self, tick: u32, peer: PeerId, identity: &Arc<str>, protocol: u8) {
+        if self.exhausted.is_none_or(|told| tick.saturating_sub(told) >= QUIET) {
+            self.exhausted = Some(tick);
+            self.push(RouterEvent::PortsExhausted { peer, identity: Arc::clone(identity), protocol });
+        }
+    }
+
     pub(super) fn pop(&mut self) -> Option<RouterEvent> {
         match core::mem::take(&mut self.lost) {
             0 => self.queue.pop_front(),
@@ -198,6 +218,15 @@ impl Events {
 }
 
 impl Common {
+    /// Who is there got no outside port.
+    pub(super) fn ports_exhausted(&mut self, tick: u32, from: Zone, protocol: u8) {
+        if let Zone::Peer(peer) = from
+            && let Some(client) = self.clients.get(peer)
+        {
+            self.events.ports_exhausted(tick, peer, &client.identity, protocol);
+        }
+    }
+
     /// An inside end has an outside end now.
     pub(super) fn mapping_began<A: Address>(&mut self, mapping: &Mapping<A>) {
         if let Zone::Peer(peer) = mapping.zone.get()

@@ -299,6 +299,10 @@ fn rfc4787_req_11_a_full_pool_refuses_and_changes_nothing_else() {
         assert!(forward == refused || forward == crate::router::Forward::Reply, "{forward:?}");
     }
     assert_eq!(router.drops().get(DropReason::PortsExhausted), 100);
+    // The host is told, once (RFC 6888 REQ-11).
+    let told = core::iter::from_fn(|| router.poll_event())
+        .filter(|event| matches!(event, crate::router::RouterEvent::PortsExhausted { protocol: 17, .. }));
+    assert_eq!(told.count(), 1);
     assert_eq!(router.flows(), 64 * 4);
 }
 
