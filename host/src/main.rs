@@ -23,6 +23,7 @@ mod lan;
 mod lines;
 mod log;
 mod management;
+mod names;
 mod netconf;
 mod notify;
 mod password;

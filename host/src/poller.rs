@@ -27,6 +27,8 @@ pub(crate) enum Source {
     Management,
     /// A script has ended.
     Script,
+    /// Name servers have answered.
+    Names,
     /// A UDP socket or TCP connection.
     Link(LinkId),
 }
@@ -120,6 +122,7 @@ impl Source {
             Self::Script => 4,
             Self::Lan => 5,
             Self::LanNews => 6,
+            Self::Names => 7,
             Self::Listener(number) => Self::LISTENERS | u64::from(number),
             Self::Link(link) => Self::LINKS | u64::from(link.0),
         })
@@ -134,6 +137,7 @@ impl Source {
             4 => Self::Script,
             5 => Self::Lan,
             6 => Self::LanNews,
+            7 => Self::Names,
             listener if listener & Self::LISTENERS != 0 => Self::Listener(listener as u32),
             link => Self::Link(LinkId(link as u32)),
         }

@@ -55,6 +55,8 @@ pub(crate) trait Role<E: Endpoint> {
     fn handle_lan(&mut self, _node: &mut Node<E>, _now: Instant, _link: LanLink) {}
     /// A script has ended.
     fn handle_script(&mut self, _node: &mut Node<E>, _now: Instant) {}
+    /// Name servers have answered.
+    fn handle_names(&mut self, _node: &mut Node<E>, _now: Instant) {}
     /// Does what is due by now.
     fn handle_timeout(&mut self, node: &mut Node<E>, now: Instant);
     /// A management client wants something of this role.
@@ -163,6 +165,7 @@ fn handle_ready<E: Endpoint>(
         Source::Task => role.handle_task(node, now),
         Source::Management => management::serve(node, role, now),
         Source::Script => role.handle_script(node, now),
+        Source::Names => role.handle_names(node, now),
         Source::Listener(number) => role.handle_listener(node, now, number),
         Source::Link(link) => {
             if let Some(change) = node.io.read_link(&mut node.engine, now, link, ready) {

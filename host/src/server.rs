@@ -12,7 +12,7 @@ use std::time::Duration;
 use adit::config::{
     HostConfig, Ifconfig, IfconfigIpv6, IfconfigOther, Ipv4Network, Listener as ListenerConfig, ServerConfig,
 };
-use adit::router::LanLink;
+use adit::router::{DnsRequest, LanLink, RouterEvent};
 use adit::server::Server;
 use adit::{Event, Instant, LinkId, Path, Role as EngineRole, Transport};
 
@@ -25,8 +25,10 @@ use crate::io::{Link, LinkChange};
 use crate::lines::{Narrator, family_address};
 use crate::log::Log;
 use crate::management::{Answer, ByteCounts, Command, State, StateName};
+use crate::names::Names;
 use crate::netconf::{Interface, Ipv4Setup, Ipv6Setup, Surroundings, pool_route, route_steps};
 use crate::persist;
+use crate::poller::Source;
 use crate::privileges::Privileges;
 use crate::resolve::resolve;
 use crate::run::{Node, Outcome, Role};
@@ -64,6 +66,8 @@ pub(crate) struct ServerRole {
     leases: Every,
     files: Files,
     crl: Option<CrlFile>,
+    /// `dns-forward`: made when a client first asks.
+    names: Option<Names>,
     /// When to accept connections again.
     accept_again: Option<Instant>,
     /// The signal by which the configuration is to be read again.
@@ -102,6 +106,7 @@ impl ServerRole {
                 node.clock.now(),
             ),
             files,
+            names: None,
             crl: host.crl_file.as_deref().map(|path| CrlFile::new(path, &node.io.log)),
             accept_again: None,
             reload: None,
@@ -307,6 +312,38 @@ impl ServerRole {
         }
     }
 
+    /// Asks a name server for a client of the router.
+    fn ask(
+        &mut self,
+        node: &mut Node<Server>,
+        now: Instant,
+        request: DnsRequest,
+        server: SocketAddr,
+        by_tcp: bool,
+        query: &[u8],
+    ) {
+        if self.names.is_none() {
+            let made = Names::new().and_then(|names| {
+                node.io.poller.add(names.watched(), Source::Names, false)?;
+                Ok(names)
+            });
+            self.names = made
+                .inspect_err(|error| self.log.warning(format_args!("dns-forward: {}", cause(error))))
+                .ok();
+        }
+        let Some(names) = &mut self.names else { return node.engine.dns_answer(now, request, None) };
+        let mut random = [0; 2];
+        crate::fill_random(&mut random);
+        names.ask(now, request, server, by_tcp, query, random);
+        self.answer_names(node, now);
+    }
+
+    fn answer_names(&mut self, node: &mut Node<Server>, now: Instant) {
+        while let Some(answer) = self.names.as_mut().and_then(Names::next_answer) {
+            node.engine.dns_answer(now, answer.request, answer.message.as_deref());
+        }
+    }
+
     fn note(&self, file: &Output, written: io::Result<()>) {
         if let Err(error) = written {
             self.log.warning(format_args!("cannot write {}: {}", file.path().display(), cause(&error)));
@@ -355,6 +392,9 @@ impl Role<Server> for ServerRole {
         }
         match event {
             Event::LinkClosed { link } => node.io.close_link(link),
+            Event::Router(RouterEvent::DnsQuery { request, server, by_tcp, message }) => {
+                self.ask(node, now, request, server, by_tcp, &message);
+            }
             Event::Router(event) => {
                 if let Some(flows) = &self.files.flows {
                     flows.borrow_mut().tell(&event, &node.clock, &self.log);
@@ -418,8 +458,19 @@ impl Role<Server> for ServerRole {
         node.engine.set_lan_link(now, link);
     }
 
+    fn handle_names(&mut self, node: &mut Node<Server>, now: Instant) {
+        if let Some(names) = &mut self.names {
+            names.receive();
+        }
+        self.answer_names(node, now);
+    }
+
     fn handle_timeout(&mut self, node: &mut Node<Server>, now: Instant) {
         self.follow_routes(node);
+        if let Some(names) = &mut self.names {
+            names.handle_timeout(now);
+        }
+        self.answer_names(node, now);
         self.clients.handle_timeout(node, now, &self.narrator);
         if self.accept_again.is_some_and(|again| again <= now) {
             self.accept_again = None;
@@ -443,7 +494,8 @@ impl Role<Server> for ServerRole {
 
     fn next_timeout(&self) -> Option<Instant> {
         let own = [self.accept_again, self.status.next(), self.leases.next(), self.clients.next_timeout()];
-        own.into_iter().flatten().min()
+        let names = self.names.as_ref().and_then(Names::next_timeout);
+        own.into_iter().flatten().chain(names).min()
     }
 
     fn outcome(&self, node: &Node<Server>) -> Option<Outcome> {

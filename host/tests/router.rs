@@ -204,3 +204,45 @@ fn an_outer_address_that_is_denied_gets_no_answer_and_loses_its_session() {
     server.signal(Signal::HUP);
     assert!(wait_until(PATIENCE, || client.count(UP) == 2), "{}\n{}", server.log(), client.log());
 }
+
+/// A name server at an address of the server's side, for which every name of `domain` is `answer`.
+fn name_server(place: &Place, at: &str, domain: &str, answer: &str) -> Process {
+    let options = [
+        "--no-daemon".to_owned(),
+        "--conf-file=/dev/null".to_owned(),
+        "--no-resolv".to_owned(),
+        "--no-hosts".to_owned(),
+        "--bind-interfaces".to_owned(),
+        format!("--listen-address={at}"),
+        format!("--address=/{domain}/{answer}"),
+    ];
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let mut server = Process::start(&place.network.server, place.folder.path(), domain, "dnsmasq", &options);
+    server.expect_line("started", PATIENCE);
+    server
+}
+
+#[test]
+fn the_gateway_answers_names_over_udp_and_tcp_each_from_its_server() {
+    let place = Place::new("names");
+    let mut server = place.serve(&format!("dns-forward {BASTION}\ndns-forward {OTHER} corp.example\n"));
+    let _names = [
+        name_server(&place, BASTION, "test", "192.0.2.1"),
+        name_server(&place, OTHER, "corp.example", "192.0.2.2"),
+    ];
+    let _client = place.connect();
+    let look_up = |name: &str, options: &str| {
+        let text = format!("nameserver 10.8.0.1\noptions attempts:1 timeout:5 {options}\n");
+        fs::write(place.network.client.etc().join("resolv.conf"), text).unwrap();
+        let words = ["netns", "exec", place.network.client.name(), "getent", "ahostsv4", name];
+        let output = run_unchecked("ip", &words);
+        String::from_utf8_lossy(&output.stdout).split_whitespace().next().unwrap_or("nothing").to_owned()
+    };
+    for options in ["", "use-vc"] {
+        assert_eq!(look_up("www.test", options), "192.0.2.1", "{options}\n{}", server.log());
+        assert_eq!(look_up("www.corp.example", options), "192.0.2.2", "{options}\n{}", server.log());
+        assert_eq!(look_up("www.elsewhere", options), "nothing");
+    }
+    server.signal(Signal::TERM);
+    assert!(server.expect_exit(PATIENCE).success());
+}

@@ -9,7 +9,7 @@ use crate::error::{Error, UsageError};
 use crate::event::{CloseReason, Event};
 use crate::path::Path;
 use crate::peer::PeerId;
-use crate::router::{LanLink, Router};
+use crate::router::{DnsRequest, LanLink, Router};
 use crate::time::Instant;
 
 impl Server {
@@ -80,6 +80,12 @@ impl Server {
     /// The interface of the LAN port is this one, or has changed.
     pub fn set_lan_link(&mut self, now: Instant, link: LanLink) {
         self.router.set_lan_link(now, link);
+    }
+
+    /// Answers a question of [`RouterEvent::DnsQuery`](crate::router::RouterEvent::DnsQuery): the name server's message, or
+    /// `None` if there is none.
+    pub fn dns_answer(&mut self, now: Instant, request: DnsRequest, answer: Option<&[u8]>) {
+        self.router.dns_answer(now, request, answer);
     }
 
     // ---- getters ----
