@@ -75,6 +75,8 @@ impl IcmpError {
 
 const ICMP_LEN: usize = 8;
 const HOPS: u8 = 64;
+/// "Internetwork control" (RFC 1812 §4.3.2.5): what controls the network is not the first to be lost when it is full.
+const PRECEDENCE: u8 = 6 << 5;
 
 /// Turns the packet in `buf` into the error about it, from `from` to its source.
 ///
@@ -103,6 +105,12 @@ pub(super) fn make_error<A: Address>(
     icmp[4..].copy_from_slice(&rest.to_be_bytes());
     A::put_header(buf, from, source, A::ICMP, HOPS)?;
     let packet = buf.payload_mut();
+    if A::VERSION == 4 {
+        packet[1] = PRECEDENCE;
+        packet[10..12].fill(0);
+        let sum = checksum([&packet[..A::HEADER]]);
+        packet[10..12].copy_from_slice(&sum.to_be_bytes());
+    }
     let sum = if A::VERSION == 4 {
         checksum([&packet[A::HEADER..]])
     } else {

@@ -316,6 +316,8 @@ fn icmp_gen_what_is_answered_and_with_how_much() {
         let (forward, answer) = send_one(&mut stateful(2), NOW, client(1), &big);
         assert_eq!((forward, answer.len()), (Forward::Reply, least));
         assert_checksums(&answer);
+        // RFC 1812 §4.3.2.5: of precedence 6; IPv6 has none.
+        assert_eq!(answer[1], if least == 576 { 0xC0 } else { 0 });
         let small = with_hops(udp((from, 1), (to, 2), b""), 1);
         let (_, answer) = send_one(&mut stateful(2), NOW, client(1), &small);
         assert_eq!(quoted(&answer), small);
