@@ -18,8 +18,10 @@ impl PeerId {
 
     const INDEX_BITS: u32 = 20;
 
-    pub(crate) const fn new(index: u32, generation: u32) -> Self {
-        Self((generation << Self::INDEX_BITS) | index)
+    /// A handle by the caller's own numbers, for a [`Router`](crate::router::Router) that is used without sessions:
+    /// `index` is below 2^20, `generation` below 2^12, and what exceeds that is cut off.
+    pub const fn new(index: u32, generation: u32) -> Self {
+        Self((generation << Self::INDEX_BITS) | (index & ((1 << Self::INDEX_BITS) - 1)))
     }
 
     /// The handle as one number, for tables; [`from_raw`](Self::from_raw) gives it back.
