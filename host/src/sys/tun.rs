@@ -1,9 +1,9 @@
 //! Opening a TUN device.
 
-use std::ffi::CStr;
+use core::ffi::CStr;
+use core::mem;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::mem;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 
