@@ -5,6 +5,7 @@ mod explain;
 mod forwards;
 mod identity;
 mod masquerade;
+mod model;
 mod netmap;
 mod random_nat;
 mod reconfigure;
