@@ -108,6 +108,7 @@ impl Router {
         self.v4.start_over(common, flows, fragments, tick);
         self.v6.start_over(common, flows, fragments, tick);
         common.outbox = Outbox::new(router_output, 2048);
+        common.answers = Outbox::new(router_output, 2048);
     }
 }
 

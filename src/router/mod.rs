@@ -140,6 +140,8 @@ struct Common {
     /// ICMP errors that may be sent to the outside.
     errors: ErrorBudget,
     outbox: Outbox,
+    /// Answers that had no room where they were made, ready to go.
+    answers: Outbox,
     lan: Option<LanPort>,
     events: Events,
     /// Flows that are no client's, IPv4 and IPv6.
@@ -224,6 +226,7 @@ impl Router {
                 tick: tick(now),
                 errors: ErrorBudget::default(),
                 outbox: Outbox::new(if stateful { limits.router_output } else { 0 }, 2048),
+                answers: Outbox::new(if stateful { limits.router_output } else { 0 }, 2048),
                 lan: LanPort::of(&config, &setup, limits, random.next()),
                 events: Events::new(limits.events, tick(now)),
                 transit: [0; 2],
@@ -375,6 +378,14 @@ impl Router {
         })
     }
 
+    /// Keeps an answer of [`forward`](Self::forward) that is longer than what it answers, where that has no room around it.
+    pub(crate) fn keep_answer(&mut self, zone: Zone, packet: &[u8]) {
+        let kept = self.common.answers.push(zone, packet.len(), |slot| slot.copy_from_slice(packet));
+        if let Err(reason) = kept {
+            self.common.drops.count(reason);
+        }
+    }
+
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         let tick = tick(now);
@@ -390,6 +401,12 @@ impl Router {
 
     /// Moves the next packet that the router itself sends into `buf`; to where it goes.
     pub fn poll_output(&mut self, now: Instant, buf: &mut PacketBuf<'_>) -> Option<Zone> {
+        while !self.common.answers.is_empty() {
+            match self.common.answers.pop(buf) {
+                Ok(zone) => return zone,
+                Err(reason) => self.common.drops.count(reason),
+            }
+        }
         let zone = self.next_output(now, buf)?;
         if matches!(zone, Zone::Peer(_)) && !self.common.netmaps.is_empty() {
             self.common.netmaps.into_tunnel(buf.payload_mut());

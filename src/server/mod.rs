@@ -22,6 +22,7 @@ mod token;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
@@ -33,7 +34,7 @@ use crate::error::{Error, UsageError};
 use crate::event::{CloseReason, Event, EventQueue, Refusal};
 use crate::host::{Environment, Host};
 use crate::limits::Limits;
-use crate::packet::{Batch, Outcome, Packet, Port, Verdict};
+use crate::packet::{Batch, HEADROOM, Outcome, Packet, Port, TAILROOM, Verdict};
 use crate::path::{LinkId, Path, Transport};
 use crate::peer::PeerId;
 use crate::peer_data::PeerData;
@@ -73,6 +74,8 @@ pub struct Server {
     pool: Pool,
     tokens: Option<Tokens>,
     router: Router,
+    /// Room for a packet that has none around it.
+    spare: Box<[u8]>,
     events: EventQueue,
     drops: DropCounters,
     requests: u64,
@@ -159,6 +162,7 @@ impl Server {
             addressing,
             tokens,
             router,
+            spare: vec![0; HEADROOM + stream::max_packet(config.session.tun_mtu) + TAILROOM].into(),
             events,
             drops: DropCounters::default(),
             requests: 0,

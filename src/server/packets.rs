@@ -4,7 +4,7 @@ use super::Server;
 use crate::buffer::PacketBuf;
 use crate::data::Special;
 use crate::event::{CloseReason, Event};
-use crate::packet::{Outcome, Port};
+use crate::packet::{HEADROOM, Outcome, Port};
 use crate::path::{Path, Transport};
 use crate::peer::PeerId;
 use crate::peer_data::{Opened, Payload};
@@ -114,9 +114,36 @@ impl Server {
         whose: PeerId,
         buf: &mut PacketBuf<'_>,
     ) -> Result<Outcome, DropReason> {
+        if buf.window().start < HEADROOM && self.router.is_stateful() && from == Zone::Peer(whose) {
+            return self.forward_from_stream(now, whose, buf);
+        }
         match self.router.forward(now, from, buf) {
             Forward::To(zone) => self.send_to(now, zone, whose, buf),
             Forward::Reply => self.send_to(now, from, PeerId::NONE, buf),
+            Forward::Consumed => Ok(Outcome::Consumed),
+            Forward::Drop(reason) => Ok(Outcome::Dropped(reason)),
+        }
+    }
+
+    /// The same for a packet that lies among the bytes of a stream. What the router makes of it, perhaps a longer answer,
+    /// has no room there, so that the router gets a copy; an answer waits among what the router itself sends.
+    fn forward_from_stream(
+        &mut self,
+        now: Instant,
+        from: PeerId,
+        buf: &mut PacketBuf<'_>,
+    ) -> Result<Outcome, DropReason> {
+        let mut copy = PacketBuf::new(&mut self.spare, 0..0).ok_or(DropReason::NoRoom)?;
+        copy.fill(buf.payload())?;
+        match self.router.forward(now, Zone::Peer(from), &mut copy) {
+            Forward::To(zone) => {
+                buf.fill(copy.payload())?;
+                self.send_to(now, zone, from, buf)
+            }
+            Forward::Reply => {
+                self.router.keep_answer(Zone::Peer(from), copy.payload());
+                Ok(Outcome::Consumed)
+            }
             Forward::Consumed => Ok(Outcome::Consumed),
             Forward::Drop(reason) => Ok(Outcome::Dropped(reason)),
         }

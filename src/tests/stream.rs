@@ -42,10 +42,15 @@ fn remote() -> SocketAddr {
 
 impl Pair {
     fn new(seed: u64) -> Self {
+        Self::with(seed, |_| {})
+    }
+
+    fn with(seed: u64, more: impl Fn(&mut ServerConfig)) -> Self {
         let now = Instant::from_secs(1);
         let network = Ipv4Network { address: [10, 8, 0, 0].into(), prefix: 24 };
         let mut server_config = ServerConfig::new(network);
         server_config.session.tls = pki::server();
+        more(&mut server_config);
         let mut client_config = ClientConfig::new();
         client_config.session.tls = pki::client();
         let mut server = Server::new(server_config, host(seed), now).expect("a server");
@@ -272,4 +277,23 @@ fn a_connection_ends_with_its_last_session() {
     pair.send_from_client(&numbered(2, 1, 1));
     pair.run();
     assert_eq!(pair.at_server.len(), 1);
+}
+
+#[test]
+fn what_the_router_answers_is_longer_than_the_frame_and_comes_all_the_same() {
+    let mut pair = Pair::with(5, |config| config.router.log_flows = true);
+    pair.run();
+    pair.send_from_client(&numbered(2, 1, 1));
+    pair.send_from_client(&numbered(2, 77, 2)); // nobody's
+    pair.run();
+    let mut arrived = numbered(2, 1, 1);
+    arrived[8] -= 1;
+    arrived[10..12].fill(0);
+    let sum = crate::wire::checksum::checksum([&arrived[..20]]);
+    arrived[10..12].copy_from_slice(&sum.to_be_bytes());
+    assert_eq!(pair.at_server, [arrived]);
+    let [answer] = &pair.at_client[..] else { panic!("one answer: {:?}", pair.at_client) };
+    assert_eq!((answer[9], answer[20]), (1, 3), "ICMP: unreachable");
+    assert_eq!(answer[28..], numbered(2, 77, 2)[..]);
+    assert_eq!(pair.server.drops().total(), 1);
 }
