@@ -8,12 +8,13 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::alloc::System;
 
-use adit::config::SessionConfig;
+use adit::config::{Action, IpNetwork, LanConfig, Nat, Protocol, RouterConfig, Rule, SessionConfig, Who};
 use adit::crypto::KeyBlock;
+use adit::router::{ClientSetup, Forward, Router, RouterSetup, Zone};
 use adit::wire::{KeyId, WirePeerId};
 use adit::{
-    Batch, Cipher, DropReason, Framing, HEADROOM, Instant, LinkId, Packet, Path, PeerData, PeerId, Port,
-    Role, Server, Verdict,
+    Batch, Cipher, DropReason, Framing, HEADROOM, Instant, Limits, LinkId, Packet, PacketBuf, Path, PeerData,
+    PeerId, Port, Role, Server, Verdict,
 };
 
 mod support;
@@ -217,4 +218,70 @@ fn the_engines_allocate_nothing_for_a_data_packet() {
             assert_eq!(made, 0, "{cipher}, round {round}");
         }
     }
+}
+
+/// The router: packets of flows that are there, both ways.
+#[test]
+fn a_packet_of_a_flow_costs_no_allocation() {
+    let mut config = RouterConfig::default();
+    let lan = "10.0.1.3".parse().expect("an address");
+    config.lan = Some(LanConfig { device: "lan0".into(), addresses: vec![(lan, 16)], gateways: Vec::new() });
+    config.nat = Nat::Masquerade(None);
+    config.rules.push(Rule {
+        action: Action::Allow,
+        who: Who::All,
+        destination: IpNetwork::containing("10.0.2.2".parse().expect("an address"), 32),
+        protocol: Protocol::Udp,
+        ports: Vec::new(),
+        line: 1,
+    });
+    let setup = RouterSetup { gateway_ipv4: Some([10, 8, 0, 1].into()), ..RouterSetup::default() };
+    let mut router = Router::new(config, setup, &Limits::ROUTER, [7; 32], NOW);
+    let peer = PeerId::new(1, 1);
+    let client = ClientSetup {
+        identity: "client1".into(),
+        networks: vec![IpAddr::V4([10, 8, 0, 2].into()).into()],
+        mtu: 1500,
+        limits: None,
+    };
+    router.client_up(NOW, peer, client);
+
+    let mut memory = [0; SLOT];
+    let mut pass = |router: &mut Router, from: Zone, packet: &[u8]| {
+        let window = HEADROOM..HEADROOM + packet.len();
+        memory[window.clone()].copy_from_slice(packet);
+        let mut buf = PacketBuf::new(&mut memory, window).expect("it fits");
+        let forward = router.forward(NOW, from, &mut buf);
+        let mut out = [0; 60];
+        let len = buf.len().min(out.len());
+        out[..len].copy_from_slice(&buf.payload()[..len]);
+        (forward, out)
+    };
+    let allowed = udp([10, 8, 0, 2], 4000, [10, 0, 2, 2], 53);
+    let (forward, gone) = pass(&mut router, Zone::Peer(peer), &allowed);
+    assert_eq!(forward, Forward::To(Zone::Lan));
+    let port = u16::from_be_bytes([gone[20], gone[21]]);
+    let answer = udp([10, 0, 2, 2], 53, [10, 0, 1, 3], port);
+    let made = allocations(|| {
+        for _ in 0..100 {
+            assert_eq!(pass(&mut router, Zone::Peer(peer), &allowed).0, Forward::To(Zone::Lan));
+            assert_eq!(pass(&mut router, Zone::Lan, &answer).0, Forward::To(Zone::Peer(peer)));
+        }
+    });
+    assert_eq!(made, 0);
+}
+
+/// An IPv4 UDP packet without payload.
+fn udp(from: [u8; 4], from_port: u16, to: [u8; 4], to_port: u16) -> [u8; 28] {
+    let mut packet = [0; 28];
+    packet[..12].copy_from_slice(&[0x45, 0, 0, 28, 0, 0, 0x40, 0, 64, 17, 0, 0]);
+    packet[12..16].copy_from_slice(&from);
+    packet[16..20].copy_from_slice(&to);
+    packet[20..22].copy_from_slice(&from_port.to_be_bytes());
+    packet[22..24].copy_from_slice(&to_port.to_be_bytes());
+    packet[25] = 8;
+    let sum: u32 = packet[..20].chunks(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]]))).sum();
+    let sum = (sum & 0xFFFF) + (sum >> 16);
+    packet[10..12].copy_from_slice(&(!((sum & 0xFFFF) + (sum >> 16)) as u16).to_be_bytes());
+    packet
 }
