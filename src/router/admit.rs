@@ -123,6 +123,7 @@ fn open<A: Address>(
     let taken = match inserted {
         Ok(id) => family.nat.taken(common, &plan, &flow).map(|()| id).inspect_err(|_| {
             let _ = family.flows.remove(id);
+            family.nat.abandon(&plan);
         }),
         Err(full) => {
             family.nat.abandon(&plan);

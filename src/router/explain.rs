@@ -217,7 +217,7 @@ impl<'a, A: Address> Explain<'a, A> {
         let asked = self.asked(probe);
         let judgement = if rules.is_empty() {
             Judgement { action: Action::Allow, because: Because::NoRules }
-        } else if self.is_gateway(probe.destination) {
+        } else if self.is_gateway(probe.destination) && asked.is_for_gateway_service::<A>() {
             Judgement { action: Action::Allow, because: Because::Gateway }
         } else {
             rules.judge(&rules.layers_of(identity), &asked)

@@ -112,6 +112,11 @@ pub(super) fn check_addresses<A: Address>(
         Zone::Peer(peer) if common.is_its(peer, source.into()) => {}
         Zone::Peer(_) => return Err(DropReason::BadSource),
         Zone::Host | Zone::Lan if source.is_link_local() => return Err(DropReason::Martian),
+        // Towards clients nobody on the LAN has a client's address; beyond NAT it may be another's (RFC 4787 REQ-7). The
+        // kernel sends clients' packets back if they may not meet.
+        Zone::Lan if common.is_a_client_s(source.into()) && common.is_a_client_s(destination.into()) => {
+            return Err(DropReason::Martian);
+        }
         Zone::Host | Zone::Lan => {}
     }
     if common.is_for_many(destination.into()) {
@@ -207,6 +212,11 @@ pub(super) fn refuse<A: Address>(
 }
 
 impl Common {
+    /// Whether an address is one of the clients' side, though perhaps nobody has it.
+    fn is_a_client_s(&self, address: core::net::IpAddr) -> bool {
+        matches!(self.table.find(address), Some(Way::To(Zone::Peer(_)) | Way::Nowhere))
+    }
+
     /// Whether an address is that client's.
     #[inline]
     pub(super) fn is_its(&self, peer: crate::PeerId, address: core::net::IpAddr) -> bool {

@@ -3,11 +3,11 @@
 //! Sans-IO, and useful without any tunnel: packets and the time go in by [`Router::forward`], and it says where they go
 //! next, changed in place. Knows packets and nothing of sessions; a client is what [`Router::client_up`] said.
 //!
-//! A packet passes these steps ([`forward`](self)), each a file: it is read ([`packet`]), its source checked, a later
-//! fragment given the ports of its first ([`fragments`]), its flow found ([`flow`]). One that has no flow yet is
-//! admitted ([`admit`]): routed ([`table`]), judged by the [`rules`], counted against its client's limits, translated if
+//! A packet passes these steps ([`forward`](self)), each a file: it is read (`packet`), its source checked, a later
+//! fragment given the ports of its first (`fragments`), its flow found (`flow`). One that has no flow yet is
+//! admitted (`admit`): routed (`table`), judged by the `rules`, counted against its client's limits, translated if
 //! need be, and given one. Then it is carried: rewritten, a hop counted, sizes minded. What cannot go on is dropped for
-//! a reason, and its sender perhaps told ([`icmp`]).
+//! a reason, and its sender perhaps told (`icmp`).
 
 #![expect(dead_code, reason = "steps that are yet to come use it")]
 
@@ -275,6 +275,9 @@ impl Router {
         self.common.epoch += 1;
         let tick = tick(now);
         self.common.tick = tick;
+        if let Some(dns) = &mut self.common.dns {
+            dns.forget(Zone::Peer(peer));
+        }
         self.v4.nat.client_down(&mut self.common, tick, peer);
         self.v6.nat.client_down(&mut self.common, tick, peer);
         self.v4.sweep = Some(0);

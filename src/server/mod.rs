@@ -341,8 +341,9 @@ impl Server {
     // ---- output ----
 
     /// Fills the batch, all of whose descriptors are free slots, with what the engine itself wants to send. What the
-    /// router has for the host or the LAN is to be delivered, as a packet that came. A slot needs [`HEADROOM`](crate::HEADROOM), `max-packet-size` and [`TAILROOM`](crate::TAILROOM) bytes; what does not
-    /// fit is dropped with [`DropReason::NoRoom`] and sent again by its timer.
+    /// router has for the host or the LAN is to be delivered, as a packet that came. A slot needs [`HEADROOM`],
+    /// `max-packet-size` and [`TAILROOM`] bytes; what does not fit is dropped with [`DropReason::NoRoom`] and sent again
+    /// by its timer.
     pub fn poll_transmits(&mut self, now: Instant, batch: &mut Batch<'_>) {
         batch.fill(self, |server, buf| {
             while let Some(index) = server.peers.first_ready() {

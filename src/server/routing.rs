@@ -20,7 +20,7 @@ impl Server {
     /// # Errors
     ///
     /// The client has gone, a worker has its data state, or it has as many networks as it may
-    /// ([`max_routes_per_client`](ServerConfig::max_routes_per_client), or its own).
+    /// ([`max_routes_per_client`](crate::config::ServerConfig::max_routes_per_client), or its own).
     pub fn add_network(&mut self, now: Instant, peer: PeerId, network: IpNetwork) -> Result<(), Error> {
         let found =
             self.peers.by_id(peer).filter(|peer| peer.is_connected()).ok_or(UsageError::NoSuchPeer)?;

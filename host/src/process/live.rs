@@ -3,10 +3,10 @@
 use std::io;
 
 use adit::Instant;
-use adit::config::{Diagnostic, Profile, RoleConfig};
+use adit::config::{Diagnostic, Profile, RoleConfig, RouterConfig};
 use adit::server::Server;
 
-use super::{Process, load, open_files};
+use super::{Failure, Process, load, open_files};
 use crate::run::{self, Node, Outcome};
 use crate::server::ServerRole;
 
@@ -22,22 +22,44 @@ impl Process {
             let Some(signal) = role.take_reload() else { return Ok(outcome) };
             let now = self.clock.now();
             match self.changed_router() {
-                Some((profile, warnings)) => self.take_router(node, role, now, signal, profile, warnings),
-                None => role.leave_by(node, now, signal, Outcome::Reload),
+                Change::Router(profile, warnings) => {
+                    self.take_router(node, role, now, signal, *profile, warnings);
+                }
+                Change::More => role.leave_by(node, now, signal, Outcome::Reload),
+                Change::Unusable(Failure(sentences)) => {
+                    for sentence in sentences {
+                        self.log.error(sentence);
+                    }
+                    self.log.warning("the configuration stays as it was, and so do all sessions");
+                }
             }
         }
     }
 
-    /// The configuration as it is now, if it can be used and differs in the router's directives alone.
-    fn changed_router(&mut self) -> Option<(Profile, Vec<Diagnostic>)> {
+    /// What has become of the configuration.
+    fn changed_router(&mut self) -> Change {
         if self.privileges.are_dropped() {
             self.sources.fall_back(self.profile.host.process.chroot.as_deref());
         }
         let loaded = load(&self.args, &mut self.sources);
         // If there is a restart, it reads everything once more, and tells.
         self.sources.take_notes();
-        let (profile, warnings, _) = loaded.ok()?;
-        only_the_router_differs(&self.profile, &profile).then_some((profile, warnings))
+        match loaded {
+            Ok((profile, warnings, _)) if only_the_router_differs(&self.profile, &profile) => {
+                Change::Router(Box::new(profile), warnings)
+            }
+            Ok(_) => Change::More,
+            // Who uses the router changes rules while people work: a slip of the pen must not send them all away.
+            Err(failure) if self.uses_the_router() => Change::Unusable(failure),
+            Err(_) => Change::More,
+        }
+    }
+
+    fn uses_the_router(&self) -> bool {
+        match &self.profile.role {
+            RoleConfig::Server(server) => *server.router != RouterConfig::default(),
+            RoleConfig::Client(_) => false,
+        }
     }
 
     fn take_router(
@@ -78,6 +100,16 @@ impl Process {
         ));
         self.notifier.ready(std::process::id());
     }
+}
+
+/// How the configuration differs from the one in force.
+enum Change {
+    /// In the router's directives alone.
+    Router(Box<Profile>, Vec<Diagnostic>),
+    /// In more than that, or not at all.
+    More,
+    /// It cannot be used.
+    Unusable(Failure),
 }
 
 /// Whether another configuration is the same but for directives of the router that can be changed meanwhile: all but

@@ -51,7 +51,8 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         .also(Places::CONNECTION),
     unbuilt("askpass"),
     unbuilt("client-crresponse"),
-    refused("client-nat", "translating addresses is not supported yet").also(Places::PUSH),
+    refused("client-nat", "it is not read from configurations yet: at a server, 'nat' translates addresses")
+        .also(Places::PUSH),
     unbuilt("force-tls-key-material-export"),
     unbuilt("ifconfig-push-constraint"),
     unbuilt("keying-material-exporter"),

@@ -157,6 +157,7 @@ impl Addresses {
             }
             State::Conflict => {
                 ours.due = Some(now + CONFLICT);
+                self.settle();
                 return None;
             }
             // Who only asks is answered.

@@ -37,6 +37,13 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// Whether the gateway itself would serve that at its address, or the host's own resolver in its place: pings, names.
+    pub(super) fn is_for_gateway_service<A: Address>(&self) -> bool {
+        const DNS: u16 = 53;
+        let is_name = matches!(self.protocol, TCP | UDP) && self.selector == DNS;
+        is_name || (self.protocol == A::ICMP && self.selector == u16::from(A::ECHO))
+    }
+
     /// About the flow that a packet begins, which goes to `destination` and `port` as translated.
     pub(super) fn of_packet<A: Address>(inner: &Inner<A>, destination: A, port: u16) -> Self {
         let selector = match inner.transport {
@@ -204,7 +211,11 @@ impl Common {
             return Judgement::allow(Because::NoRules);
         }
         match (from, to) {
-            (Zone::Peer(_), _) if family.gateway.is_some_and(|own| own.into() == asked.destination) => {
+            // What the host serves there beside is for rules to allow, as everything else.
+            (Zone::Peer(_), _)
+                if family.gateway.is_some_and(|own| own.into() == asked.destination)
+                    && asked.is_for_gateway_service::<A>() =>
+            {
                 Judgement::allow(Because::Gateway)
             }
             (Zone::Peer(peer), _) => match self.clients.get(peer) {

@@ -110,6 +110,17 @@ fn only_the_group_reaches_the_one_port_of_the_one_host() {
 }
 
 #[test]
+fn at_the_gateway_s_address_pings_and_names_are_open_and_what_else_the_host_serves_is_not() {
+    let mut router = router(config(&["allow client:client1 10.8.0.1/32 tcp 22"]), 2);
+    for (number, own, ssh) in [(1, "10.8.0.2", TO_HOST), (2, "10.8.0.3", Forward::Reply)] {
+        assert_eq!(from_client(&mut router, number, &ping(own, "10.8.0.1", 1, 1)).0, Forward::Reply);
+        assert_eq!(from_client(&mut router, number, &udp((own, 1), ("10.8.0.1", 53), b"")).0, TO_HOST);
+        assert_eq!(from_client(&mut router, number, &syn(own, "10.8.0.1", 22)).0, ssh);
+        assert_eq!(from_client(&mut router, number, &syn(own, "10.8.0.1", 7505)).0, Forward::Reply);
+    }
+}
+
+#[test]
 fn a_refusal_is_told_by_icmp_and_by_a_reset_and_a_denial_by_nothing() {
     for (own, other) in [("10.8.0.2", "192.0.2.1"), ("fd00:8::2", "2001:db8::1")] {
         let network = if own.contains(':') { "::/0" } else { "0.0.0.0/0" };

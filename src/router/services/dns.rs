@@ -77,6 +77,12 @@ impl Forwarder {
         Self { config, ..self }
     }
 
+    /// A client has gone, and whoever gets its address is another.
+    pub(in crate::router) fn forget(&mut self, zone: Zone) {
+        self.pending.retain(|pending| pending.asker.zone() != zone);
+        self.stack.forget(zone);
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
     pub(in crate::router) fn next_timeout(&self) -> Option<Instant> {
         let due = self.pending.iter().map(|pending| pending.due).min();
@@ -182,7 +188,7 @@ impl Common {
     /// Sends an answer by UDP, or as much of it as says that there is more by TCP.
     fn reply(&mut self, zone: Zone, to: SocketAddr, mtu: usize, query: &[u8], answer: &[u8]) -> Step<()> {
         let cut;
-        let room = mtu.saturating_sub(48).max(SMALL);
+        let room = mtu.min(self.outbox.largest()).saturating_sub(48).max(SMALL);
         let answer = if answer.len() > room {
             cut = truncated(query);
             &cut[..]

@@ -17,6 +17,7 @@ use smoltcp::time::Instant as SmolInstant;
 use smoltcp::wire::{HardwareAddress, IpAddress, IpListenEndpoint};
 
 use super::DNS;
+use super::name::HEADER;
 use crate::reason::DropReason;
 use crate::router::Step;
 use crate::router::outbox::Outbox;
@@ -137,7 +138,9 @@ impl Stack {
         }
         let idle = self.entries.iter().map(|entry| entry.active + IDLE).min();
         let again = self.interface.poll_at(time(now), &self.sockets);
-        let again = again.map(|at| Instant::from_millis(u64::try_from(at.total_millis()).unwrap_or(0)));
+        let again = again.map(|at| {
+            Instant::from_nanos(u64::try_from(at.total_micros()).unwrap_or(0).saturating_mul(1000))
+        });
         self.next = idle.into_iter().chain(again).min();
     }
 
@@ -156,6 +159,17 @@ impl Stack {
         }
         let _ = socket.send_slice(&len.to_be_bytes());
         let _ = socket.send_slice(answer);
+    }
+
+    /// Forgets a client's connections, without a word.
+    pub(super) fn forget(&mut self, zone: Zone) {
+        let sockets = &mut self.sockets;
+        self.entries.retain(|entry| {
+            if entry.zone == zone {
+                sockets.remove(entry.handle);
+            }
+            entry.zone != zone
+        });
     }
 
     /// Ends a connection.
@@ -195,7 +209,7 @@ impl Stack {
             while let Ok(count) = socket.peek_slice(&mut waiting) {
                 let Some((len, rest)) = waiting[..count].split_first_chunk::<2>() else { break };
                 let len = usize::from(u16::from_be_bytes(*len));
-                if len + 2 > RECEIVE {
+                if !(HEADER..=RECEIVE - 2).contains(&len) {
                     socket.abort();
                     break;
                 }

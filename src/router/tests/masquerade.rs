@@ -109,3 +109,12 @@ fn a_client_that_has_gone_leaves_nothing() {
     assert_eq!(router.flows(), 0);
     assert!(router.next_timeout().is_none());
 }
+
+#[test]
+fn nobody_on_the_lan_has_a_client_s_address() {
+    let mut router = router(masquerade(), 2);
+    for source in ["10.8.0.2", "10.8.99.99"] {
+        let packet = udp((source, 4000), ("10.8.0.3", 53), b"");
+        refuse(&mut router, NOW, Zone::Lan, DropReason::Martian, &packet);
+    }
+}

@@ -169,6 +169,22 @@ fn addresses_are_probed_then_announced() {
 }
 
 #[test]
+fn who_has_our_address_may_say_so_again_and_the_wait_begins_anew() {
+    let mut router = fresh(1);
+    router.handle_timeout(Instant::ZERO);
+    let claim = asks((OTHER, OURS), NEAR);
+    for at in [100, 30_000] {
+        let _ = from_lan(&mut router, Instant::from_millis(at), &claim);
+    }
+    for seconds in [60, 61, 89] {
+        let now = Instant::from_secs(seconds);
+        router.handle_timeout(now);
+        let next = router.next_timeout().expect("it is tried again").at;
+        assert!(next > now, "{next:?} at {seconds} s");
+    }
+}
+
+#[test]
 fn an_address_that_somebody_has_is_not_used_and_tried_again_later() {
     // An answer, an announcement, another packet of his, and somebody who also wants it.
     for claim in [
