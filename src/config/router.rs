@@ -88,8 +88,8 @@ pub enum Mapping {
     /// The same one towards every destination.
     #[default]
     EndpointIndependent,
-    /// `nat-mapping per-destination`: TCP may share an outside port towards different destinations (RFC 7857, 3), so
-    /// that more connections fit one address; UDP and ICMP stay endpoint-independent.
+    /// `nat-mapping tcp-per-destination`: TCP may share an outside port towards different destinations (RFC 7857, 3),
+    /// so that more connections fit one address; UDP and ICMP stay endpoint-independent.
     TcpPerDestination,
 }
 

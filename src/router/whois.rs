@@ -33,7 +33,7 @@ pub struct Question {
     pub port: Option<u16>,
     /// The protocol's number above IP.
     pub protocol: Option<u8>,
-    /// Where it went. Only needed with `nat-mapping per-destination`, where two clients may have the same port.
+    /// Where it went. Only needed with `nat-mapping tcp-per-destination`, where two clients may have the same port.
     pub destination: Option<SocketAddr>,
 }
 
