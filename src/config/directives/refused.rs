@@ -51,7 +51,7 @@ pub(super) const DIRECTIVES: &[Directive] = &[
         .also(Places::CONNECTION),
     unbuilt("askpass"),
     unbuilt("client-crresponse"),
-    refused("client-nat", "it is not read from configurations yet: at a server, 'nat' translates addresses")
+    refused("client-nat", "translating addresses is not supported yet in this form: a server has 'nat'")
         .also(Places::PUSH),
     unbuilt("force-tls-key-material-export"),
     unbuilt("ifconfig-push-constraint"),
